@@ -1,0 +1,26 @@
+"""Mistakes of the user, told in one message: what was given, what is expected, the nearest right name."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """Bad input. Its text is all that the user sees; the command line prints it and exits with code 2."""
+
+
+class NonFiniteLoss(RuntimeError):
+    """Training met a loss that is not a finite number.
+
+    Attributes:
+        step: the optimizer step (from 0) whose loss was not finite.
+    """
+
+    def __init__(self, step: int, value: float) -> None:
+        super().__init__(f"the loss is {value} at step {step}")
+        self.step = step
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`" Did you mean 'huber'?"` for a name close to a known one, else an empty text."""
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {matches[0]!r}?" if matches else ""

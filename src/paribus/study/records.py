@@ -1,0 +1,165 @@
+"""The record of a run: what was run, on what terms, and what came out. The one thing that reports and resuming read."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal
+
+SCHEMA = 1
+RECORD_FILE = "run.json"
+
+Status = Literal["finished", "failed", "diverged", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a results table: the metrics of a trained run under some levels of the within-run factors.
+
+    Attributes:
+        metrics: numbers by name; NaN and infinities are kept.
+        levels: levels of within-run factors, e.g. `{"calibrator": "temperature"}`; empty where there are none.
+        evaluation: the evaluation key of the evaluator that made the row.
+    """
+
+    metrics: Mapping[str, float]
+    levels: Mapping[str, str | float | int | bool] = field(default_factory=dict)
+    evaluation: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What stopped a run, and where.
+
+    Attributes:
+        kind: the exception's type, e.g. `NonFiniteLoss`, `MemoryError`, `KeyboardInterrupt`.
+        message: its text.
+        step: optimizer steps done, if training had begun.
+        last_metrics: the last finite values that were logged.
+        trace: the last lines of the traceback.
+    """
+
+    kind: str
+    message: str
+    step: int | None = None
+    last_metrics: Mapping[str, float] = field(default_factory=dict)
+    trace: str = ""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """`runs/<experiment>/<key>/run.json`.
+
+    Attributes:
+        key: the train key: a hash of what training reads.
+        experiment: name of the folder above.
+        status: how the run ended. `diverged`: its loss or its metrics stopped being finite, which is an outcome.
+        config: the resolved config without Hydra's own node.
+        choices: the option chosen of each config group, e.g. `{"objective": "huber"}`.
+        seed: the run's seed.
+        rows: what the evaluators measured.
+        pairing: hash of each thing that paired runs share: `split`, `corruption`, `init/<part>`, `order`.
+        replication: what another seed means for the data: `fresh`, `resplit` or `fixed`.
+        sizes: examples a part, `{"train": 300, "validation": 50, "test": 42}`.
+        steps: optimizer steps done.
+        seconds, cpu_seconds: wall and processor time of the run.
+        peak_memory: bytes.
+        started: ISO 8601 in UTC.
+        provenance: versions of packages, git commit and whether dirty, hash of the code, device, threads, host.
+        failure: what stopped it, unless it finished.
+        schema: version of this format.
+    """
+
+    key: str
+    experiment: str
+    status: Status
+    config: Mapping[str, Any]
+    choices: Mapping[str, str]
+    seed: int
+    rows: tuple[Row, ...] = ()
+    pairing: Mapping[str, str] = field(default_factory=dict)
+    replication: str = "fresh"
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    steps: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    started: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    failure: Failure | None = None
+    schema: int = SCHEMA
+
+    def with_rows(self, rows: tuple[Row, ...]) -> "RunRecord":
+        """This record with `rows` added; a row of an evaluation that it already has is replaced."""
+        new = {row.evaluation for row in rows}
+        return replace(self, rows=(*(row for row in self.rows if row.evaluation not in new), *rows))
+
+
+class UnreadableRecord(Exception):
+    """A `run.json` that is truncated, not a record, or of a schema that this version does not know."""
+
+
+def write_record(folder: Path, record: RunRecord) -> Path:
+    """Write `run.json` so that a reader sees the old one or the new one, never a part."""
+    path = folder / RECORD_FILE
+    write_atomically(path, json.dumps(asdict(record), indent=1))
+    return path
+
+
+def read_record(folder: Path) -> RunRecord:
+    """The record in `folder`.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UnreadableRecord: it cannot be used; the message says why.
+    """
+    path = folder / RECORD_FILE
+    text = path.read_text()
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UnreadableRecord(f"{path} is not complete JSON ({error})") from None
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        found = data.get("schema") if isinstance(data, dict) else type(data).__name__
+        raise UnreadableRecord(f"{path} has schema {found!r}; this version reads schema {SCHEMA}")
+    try:
+        rows = tuple(Row(**row) for row in data.pop("rows"))
+        failure = data.pop("failure")
+        return RunRecord(**data, rows=rows, failure=Failure(**failure) if failure else None)
+    except (TypeError, KeyError) as error:
+        raise UnreadableRecord(f"{path} lacks or has an unknown field: {error}") from None
+
+
+def read_records(folder: Path) -> Iterator[RunRecord | UnreadableRecord]:
+    """Every record below `folder` in the order of their paths; one that cannot be read is yielded as its error."""
+    for path in sorted(folder.glob(f"**/{RECORD_FILE}")):
+        try:
+            yield read_record(path.parent)
+        except UnreadableRecord as error:
+            yield error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` in one step, after its content is on the disk; a full disk leaves the old file as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def key_of(config: Any) -> str:
+    """12 hexadecimal digits that identify a plain config; the order of its keys does not matter."""
+    canonical = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    return blake2b(canonical.encode(), digest_size=6).hexdigest()
+
+
