@@ -1,0 +1,1 @@
+"""What a study is, what its runs recorded, and what may be concluded from them."""
