@@ -84,7 +84,7 @@ def test_a_free_folder_is_claimed_once_and_free_again_after_release(tmp_path):
     assert holder(tmp_path / "new").endswith(f"process {os.getpid()}")
     first.release()
     first.release()
-    assert os.listdir(tmp_path / "new") == []
+    assert list((tmp_path / "new").iterdir()) == []
     assert holder(tmp_path / "new") is None
     assert claim(tmp_path / "new") is not None
 
@@ -94,10 +94,14 @@ def test_a_folder_that_does_not_exist_has_no_holder(tmp_path):
 
 
 def test_the_with_block_releases_even_when_it_fails(tmp_path):
-    with pytest.raises(KeyError), claim(tmp_path):
-        assert holder(tmp_path) is not None
-        raise KeyError
-    assert os.listdir(tmp_path) == []
+    def fail() -> None:
+        with claim(tmp_path):
+            assert holder(tmp_path) is not None
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_living_process_keeps_its_claim_however_long_it_is_silent(tmp_path, other):
@@ -240,7 +244,7 @@ def test_a_full_disk_leaves_no_claim_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space left"):
         claim(tmp_path)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("heartbeat", "stale_after"), [(0, 60), (-1, 60), (31, 60), (float("nan"), 60)])

@@ -157,7 +157,7 @@ class Claim:
 
     def _is_overtaken(self) -> bool:
         try:
-            own = os.stat(self.folder / f"claim.{self.number}")
+            own = (self.folder / f"claim.{self.number}").stat()
         except FileNotFoundError:
             return True
         return (
@@ -179,7 +179,7 @@ def _create(path: Path, owner: Owner) -> int:
 
 def _numbers(folder: Path) -> list[int]:
     try:
-        names = os.listdir(folder)
+        names = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return []
     return [int(match[1]) for name in names if (match := _NAME.fullmatch(name))]
@@ -230,7 +230,7 @@ def _place(host: str | None) -> str:
 def _this_place() -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
+        return f"{socket.gethostname()} {boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:  # Not Linux.
         return socket.gethostname()
 
