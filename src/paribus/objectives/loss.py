@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self, overload
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+SINGLE = torch.finfo(torch.float32)
 
 
 class Loss(NamedTuple):
@@ -16,12 +18,21 @@ class Loss(NamedTuple):
     terms: Mapping[str, Float[Tensor, ""]]
 
 
+def batch_mean(term: Float[Tensor, "batch"]) -> Float[Tensor, ""]:
+    """The mean over the batch, in the term's dtype: the one division of an objective.
+
+    Summed in float64, because the sum of a batch overflows float32 where its mean does not.
+    """
+    return term.mean(dtype=torch.float64).to(term.dtype)
+
+
 class Number:
     """A number of an objective: checked when it is set, kept as a 0-d float64 buffer.
 
     A buffer, so that `torch.func.stack_module_state` stacks it over the members of a population; float64, so that the
-    number typed is the number used (0.1 stays 0.1 under float64 and does not widen float32 arithmetic); non-persistent,
-    since the config and not the checkpoint says what it is.
+    number typed is the number used (0.1 stays 0.1 under float64); non-persistent, since the config and not the
+    checkpoint says what it is. A term casts it to its residuals' dtype, so a size that float32 would turn into 0 or
+    infinity is refused.
 
     Example:
         class Huber(Objective):
@@ -39,17 +50,24 @@ class Number:
         self.name = name
 
     def __set__(self, module: nn.Module, value: float) -> None:
-        if not (math.isfinite(value) and value > self.above and value >= self.least and value < self.below):
+        within = math.isfinite(value) and value > self.above and value >= self.least and value < self.below
+        if not within or not (value == 0 or SINGLE.tiny <= abs(value) <= SINGLE.max):
             raise ValueError(f"{self.name} is {value!r}, expected {self._range()}")
         module.register_buffer(self.name, torch.tensor(value, dtype=torch.float64), persistent=False)
 
-    def __get__(self, module: nn.Module, owner: type) -> Tensor:
+    @overload
+    def __get__(self, module: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, module: nn.Module, owner: type) -> Tensor: ...
+
+    def __get__(self, module: nn.Module | None, owner: type) -> Self | Tensor:
         if module is None:
-            return self  # type: ignore[return-value]  # the descriptor itself, for documentation tools
-        try:
-            return module._buffers[self.name]  # type: ignore[return-value]
-        except KeyError:
-            raise AttributeError(self.name) from None
+            return self
+        number = module._buffers.get(self.name)
+        if number is None:
+            raise AttributeError(f"{owner.__name__} has no number {self.name}")
+        return number
 
     def _range(self) -> str:
         bounds = [
@@ -57,7 +75,7 @@ class Number:
             f"at least {self.least:g}" if self.least > -math.inf else "",
             f"below {self.below:g}" if self.below < math.inf else "",
         ]
-        return "a finite number " + " and ".join(bound for bound in bounds if bound)
+        return " ".join(filter(None, ["a finite number", " and ".join(filter(None, bounds)), "within float32's range"]))
 
 
 class Objective(nn.Module):

@@ -1,0 +1,23 @@
+"""What is minimised: pure terms per example, and modules with plain arguments that take their mean over a batch."""
+
+from paribus.objectives.likelihoods import GaussianLikelihood, LaplaceLikelihood, StudentTLikelihood
+from paribus.objectives.loss import Loss, Number, Objective, batch_mean
+from paribus.objectives.pointwise import Absolute, Huber, LogCosh, Quantile, Squared
+from paribus.objectives.robust import Cauchy, Tukey
+
+__all__ = [
+    "Absolute",
+    "Cauchy",
+    "GaussianLikelihood",
+    "Huber",
+    "LaplaceLikelihood",
+    "LogCosh",
+    "Loss",
+    "Number",
+    "Objective",
+    "Quantile",
+    "Squared",
+    "StudentTLikelihood",
+    "Tukey",
+    "batch_mean",
+]
