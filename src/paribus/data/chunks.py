@@ -1,7 +1,6 @@
 """Minibatches from memory: gathered many at a time, in an order that is a function of the seed and the epoch alone."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -13,12 +12,11 @@ Batch = dict[str, Tensor]
 """Named tensors of one minibatch, `x: [batch, ...]` and `y: [batch, ...]` where there is a target."""
 
 
-@dataclass(frozen=True)
 class Chunk:
     """Consecutive minibatches, gathered in one go: `rows[name]` is `[sum(sizes), ...]`, `sizes` the length of each."""
 
-    rows: Batch
-    sizes: tuple[int, ...]
+    def __init__(self, rows: Batch, sizes: tuple[int, ...]) -> None:
+        self.rows, self.sizes = rows, sizes
 
     def __iter__(self) -> Iterator[Batch]:
         columns = {name: tensor.split(self.sizes) for name, tensor in self.rows.items()}
@@ -47,7 +45,8 @@ class ChunkLoader:
         batch_size: examples a minibatch.
         seed: the run's seed, of which the stream `order` is derived.
         position: the number of optimizer steps done so far; asked at each `iter`, so that a resumed run goes on.
-        stop: the step at which this pass of the loader ends, given the step at which it starts.
+        stop: the step at which a pass of the loader ends, given the step at which it starts. The loader has no length,
+            since that differs from pass to pass.
         chunk_steps: minibatches a chunk, at most.
     """
 
@@ -71,10 +70,6 @@ class ChunkLoader:
         batch_bytes = sum(tensor[:1].nbytes for tensor in rows.values()) * self.batch_size
         self.chunk_steps = max(1, min(chunk_steps, self.CHUNK_BYTES // max(1, batch_bytes)))
         self._order = lru_cache(maxsize=2)(lambda epoch: epoch_order(seed, epoch, self.examples))
-
-    def __len__(self) -> int:
-        start = self.position()
-        return -(-(self.stop(start) - start) // self.chunk_steps)
 
     def __iter__(self) -> Iterator[Chunk]:
         start = self.position()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -47,6 +47,12 @@ class InMemoryData(pl.LightningDataModule):
         """Fill `parts`."""
         raise NotImplementedError(f"{type(self).__name__} must implement prepare")
 
+    def place(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Move the parts to where training happens, floating-point columns in its dtype."""
+        for part in self.parts.values():
+            for name, rows in part.items():
+                part[name] = rows.to(device, dtype if rows.is_floating_point() else rows.dtype)
+
     @property
     def in_features(self) -> int:
         """Columns of `x` after preparation."""
@@ -69,14 +75,33 @@ class InMemoryData(pl.LightningDataModule):
         """A prediction of the network, `[n]`, in the units of the target as the file has it."""
         return prediction
 
+    def to_network_inputs(self, inputs: Tensor) -> Tensor:
+        """Raw inputs, `[n, ...]`, as a network takes them; the inverse question of `to_target_units`."""
+        return inputs
+
     def recovery(self, predict: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        """Errors against a known truth, by name, where the data has one. `predict`: raw inputs `[n, d]` to target units `[n]`."""
+        """Errors against a known truth, by name, where the data has one.
+
+        Args:
+            predict: raw inputs `[n, d]`, float64, to predictions `[n]` in the target's units, that is
+                `to_target_units(network(to_network_inputs(inputs)))`.
+        """
+        return {}
+
+    def fit_points(self, predict: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+        """What a drawing of the fit needs, as plain lists by name; empty where there is nothing to draw.
+
+        Args:
+            predict: as for `recovery`.
+        """
         return {}
 
     def val_dataloader(self) -> DataLoader:
+        """The validation part as dictionaries of up to 4096 rows, in order; no batch where the part is empty."""
         return self._whole("validation")
 
     def test_dataloader(self) -> DataLoader:
+        """The test part, likewise."""
         return self._whole("test")
 
     def _whole(self, part: Part) -> DataLoader:
