@@ -1,0 +1,85 @@
+"""What happens around training: time limits, checkpoints to resume from, lines of progress."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TextIO
+
+import pytorch_lightning as pl
+import torch
+
+from paribus.curves import Curves
+
+
+class TimeLimitReached(RuntimeError):
+    """Training took longer than `trainer.max_minutes`."""
+
+
+class TimeLimit(pl.Callback):
+    """Fail a run that takes too long, with what it has recorded so far."""
+
+    def __init__(self, minutes: float) -> None:
+        self.minutes = minutes
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start = time.monotonic()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        if time.monotonic() - self._start > 60 * self.minutes:
+            raise TimeLimitReached(f"training took more than trainer.max_minutes={self.minutes:g}")
+
+
+class ResumeCheckpoint(pl.Callback):
+    """Write a checkpoint to resume from when enough time has passed since the last one, so that short runs write none.
+
+    The learning curves so far are part of it, so that a resumed run ends with whole ones.
+    """
+
+    def __init__(self, path: Path, seconds: float, curves: Curves) -> None:
+        self.path, self.seconds, self.curves = path, seconds, curves
+
+    def state_dict(self) -> dict:
+        """The curves."""
+        return {"curves": self.curves.rows}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Go on with the curves of the checkpoint."""
+        self.curves.rows = state_dict["curves"]
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._last = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if time.monotonic() - self._last >= self.seconds:
+            temporary = self.path.with_suffix(".part")
+            trainer.save_checkpoint(temporary)
+            temporary.replace(self.path)
+            self._last = time.monotonic()
+
+
+class ProgressLine(pl.Callback):
+    """Steps done, the loss and the time left: one line that renews itself on a terminal, plain lines elsewhere."""
+
+    SECONDS = {True: 0.2, False: 10.0}
+
+    def __init__(self, total_steps: int, stream: TextIO = sys.stderr) -> None:
+        self.total_steps, self.stream = total_steps, stream
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start = self._shown = time.monotonic()
+        self._first = pl_module.step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        now = time.monotonic()
+        if now - self._shown < self.SECONDS[self.stream.isatty()]:
+            return
+        self._shown = now
+        left = (now - self._start) / (pl_module.step - self._first) * (self.total_steps - pl_module.step)
+        loss = trainer.callback_metrics.get("train/loss", torch.nan)
+        text = f"step {pl_module.step:,} of {self.total_steps:,}   train/loss {float(loss):.4g}   {left:.0f} s left"
+        self.stream.write(f"\r\033[K{text}" if self.stream.isatty() else f"{text}\n")
+        self.stream.flush()
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.stream.isatty():
+            self.stream.write("\r\033[K")

@@ -1,0 +1,6 @@
+"""Evaluators: run after training, they measure what no objective was trained on and know nothing of the objective."""
+
+from paribus.evaluation.contract import Evaluator
+from paribus.evaluation.regression import RegressionMetrics
+
+__all__ = ["Evaluator", "RegressionMetrics"]

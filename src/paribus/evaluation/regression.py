@@ -1,0 +1,40 @@
+"""How good a regression is, in metrics of which no arm minimises all: by the mean, the square and the median."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paribus.data.regression import RegressionData
+from paribus.families.regression import Regression
+from paribus.study.records import Row
+
+
+class RegressionMetrics:
+    """MAE, RMSE, median absolute error and R2 on the clean test part, in the target's units.
+
+    Where the data knows the truth behind it, the errors of recovering it (`slope_error`, ...) are added.
+    """
+
+    def __call__(self, family: Regression, data: RegressionData) -> Iterable[Row]:
+        """One row."""
+        test = data.parts["test"]
+        prediction, target = data.to_target_units(family.predict(test["x"])), data.to_target_units(test["y"])
+        return [Row(regression_metrics(prediction, target) | data.recovery(data.predictor(family.predict)))]
+
+
+def regression_metrics(prediction: Float[Tensor, "n"], target: Float[Tensor, "n"]) -> dict[str, float]:
+    """Errors of a prediction, computed in float64.
+
+    `r2` is one minus the squared error relative to that of the target's own mean; NaN for a constant target.
+    """
+    residual = target.double() - prediction.double()
+    squared = residual.square().mean()
+    variance = target.double().var(correction=0)
+    return {
+        "mae": residual.abs().mean().item(),
+        "rmse": squared.sqrt().item(),
+        "median_absolute_error": residual.abs().quantile(0.5).item(),
+        "r2": (1 - squared / variance).item() if variance > 0 else float("nan"),
+    }

@@ -1,0 +1,139 @@
+"""What every family is: a LightningModule of built parts, trained phase by phase, minibatch by minibatch.
+
+The loss of a phase is pure tensor code, so that one implementation serves a run alone and a population. The family takes
+the optimizers' steps itself (Lightning's manual optimization): the training loader yields chunks of minibatches, and what
+Lightning does around a batch, which costs several steps of a small network, is paid once a chunk.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from paribus.data.chunks import Batch, Chunk
+from paribus.families.history import History
+from paribus.families.noise import Noise, NoiseSpec, NoiseStream
+from paribus.objectives.loss import Loss
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+Schedule = Callable[[int, int], float]
+"""The factor on the learning rate at a step, given the step and the number of all steps."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One kind of optimizer step.
+
+    Attributes:
+        name: its total is logged as `train/{name}`.
+        loss: pure function of a minibatch and its noise.
+        parts: the family's attributes whose parameters this phase moves.
+        optimizer: makes the optimizer of those parameters.
+        every: the phase runs at steps divisible by this.
+    """
+
+    name: str
+    loss: Callable[[Batch, Noise], Loss]
+    parts: tuple[str, ...]
+    optimizer: OptimizerFactory
+    every: int = 1
+
+
+class Family(pl.LightningModule):
+    """Base of all families: a subclass sets its parts and `phases`, and writes each phase's loss.
+
+    Attributes:
+        phases: what a step does, in order.
+        step: minibatches trained on so far; kept in checkpoints, and all that the streams need to go on from one.
+    """
+
+    phases: tuple[Phase, ...]
+
+    def __init__(self, schedule: Schedule, seed: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.schedule, self.seed = schedule, seed
+        self.step = 0
+        self.total_steps, self.clip_norm = 1, None
+        self.noise = NoiseStream({}, 1, seed)
+
+    def noise_spec(self) -> dict[str, NoiseSpec]:
+        """The noise that each example needs, by name."""
+        return {}
+
+    def begin(self, total_steps: int, batch_size: int, clip_norm: float | None) -> None:
+        """Learn the budget: the schedule's end, the rows of noise a step, the norm to clip a phase's gradient to."""
+        self.total_steps, self.clip_norm = total_steps, clip_norm
+        self.noise = NoiseStream(self.noise_spec(), batch_size, self.seed)
+
+    def parameters_of(self, phase: Phase) -> list[nn.Parameter]:
+        """The parameters that a phase moves."""
+        return [parameter for part in phase.parts for parameter in getattr(self, part).parameters()]
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        optimizers = [phase.optimizer(self.parameters_of(phase)) for phase in self.phases]
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
+        return optimizers
+
+    def training_step(self, chunk: Chunk | Batch, batch_idx: int) -> None:
+        """Take the steps of a chunk, or of one minibatch, and log the mean of each term over them."""
+        optimizers = self.optimizers(use_pl_optimizer=False)
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        movers = [(*pair, self.parameters_of(pair[0])) for pair in zip(self.phases, optimizers, strict=True)]
+        history = History()
+        for batch in chunk if isinstance(chunk, Chunk) else (chunk,):
+            noise = self.noise.at(self.step, like=batch["x"])
+            factor = self.schedule(self.step, self.total_steps)
+            for phase, optimizer, parameters in movers:
+                if self.step % phase.every == 0:
+                    set_learning_rate(optimizer, factor)
+                    history.add(phase.name, self.step, self._take_step(phase, optimizer, parameters, batch, noise))
+            self.step += 1
+        means = history.means()
+        self.log_dict({f"train/{name}": value for name, value in means.items()} | {"step": float(self.step)})
+
+    def _take_step(
+        self, phase: Phase, optimizer: Optimizer, parameters: list[nn.Parameter], batch: Batch, noise: Noise
+    ) -> Loss:
+        losses: list[Loss] = []
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = phase.loss(batch, noise)
+            loss.total.backward(inputs=parameters)
+            if self.clip_norm is not None:
+                nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+            losses.append(loss)
+            return loss.total
+
+        optimizer.step(closure)
+        if torch.is_autocast_enabled(self.device.type):
+            torch.clear_autocast_cache()  # it holds this step's weights, and Lightning's context spans the chunk
+        return losses[0]  # L-BFGS evaluates more often; the first is the loss at the weights before the step
+
+    def validation_loss(self, batch: Batch) -> Loss:
+        """The loss of held-out examples: the first phase's, without noise."""
+        return self.phases[0].loss(batch, {})
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the validation part's mean of each term, at the step that training has reached."""
+        loss = self.validation_loss(batch)
+        values = {f"val/{name}": value for name, value in loss.terms.items()} | {"val/loss": loss.total}
+        self.log_dict(values | {"step": float(self.step)}, on_step=False, on_epoch=True, batch_size=len(batch["x"]))
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        checkpoint["paribus_step"] = self.step
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        self.step = checkpoint["paribus_step"]
+
+
+def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
+    """Set each group's learning rate to the one typed times a factor: a function of the step, so nothing to resume."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor

@@ -1,0 +1,58 @@
+"""Declared noise: drawn outside the loss, in blocks, as a function of the seed and the step alone.
+
+A loss that drew its own random numbers could not be resumed from a step, and under `vmap` it would draw other numbers
+than alone. So a family declares what it needs and receives it with the batch.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from paribus.streams import stream_seed
+
+Noise = dict[str, Tensor]
+"""Noise of one minibatch by name, each `[batch, *shape]`."""
+
+BLOCK = 64
+"""Steps whose noise is drawn at once; part of what a seed means, so never a setting."""
+
+
+@dataclass(frozen=True)
+class NoiseSpec:
+    """Noise for each example: independent numbers of `shape`, standard normal or uniform on [0, 1)."""
+
+    shape: tuple[int, ...]
+    distribution: Literal["normal", "uniform"] = "normal"
+
+
+class NoiseStream:
+    """The stream `noise` of a seed.
+
+    Args:
+        spec: what each example needs, by name.
+        batch_size: rows drawn a step; a shorter minibatch takes the first of them.
+        seed: the run's seed.
+    """
+
+    def __init__(self, spec: dict[str, NoiseSpec], batch_size: int, seed: int) -> None:
+        self.spec, self.batch_size, self.seed = spec, batch_size, seed
+        self._block: tuple[int, Noise] = (-1, {})
+
+    def at(self, step: int, like: Tensor) -> Noise:
+        """The noise of one step for the minibatch `like: [batch, ...]`, in its dtype and on its device."""
+        if not self.spec:
+            return {}
+        number, position = divmod(step, BLOCK)
+        if self._block[0] != number:
+            self._block = (number, self._draw(number))
+        return {name: block[position, : len(like)].to(like) for name, block in self._block[1].items()}
+
+    def _draw(self, number: int) -> Noise:
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", number))
+        draw = {"normal": torch.randn, "uniform": torch.rand}
+        return {
+            name: draw[spec.distribution](BLOCK, self.batch_size, *spec.shape, generator=generator)
+            for name, spec in self.spec.items()
+        }

@@ -1,0 +1,156 @@
+"""Training a family on a data set within a budget of steps, in Lightning's Trainer."""
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import Logger
+
+from paribus.callbacks import ProgressLine, ResumeCheckpoint, TimeLimit
+from paribus.curves import Curves
+from paribus.data.chunks import ChunkLoader
+from paribus.data.contract import InMemoryData
+from paribus.families.contract import Family
+
+RESUME_FILE = "resume.ckpt"
+LAST_FILE = "last.ckpt"
+
+
+class Training:
+    """How a family is trained: the budget, the device, and what is kept.
+
+    Training ends at `max_steps` or after `max_epochs`, whichever comes first, as in Lightning. What Lightning itself sees
+    as an epoch is the stretch of `validate_every` steps between two validations; small data has many passes in one.
+
+    Args:
+        max_steps: optimizer steps (minibatches), or None for no such limit.
+        max_epochs: passes over the training part, or None for no such limit.
+        max_minutes: wall time after which the run fails, keeping its curves; or None.
+        validate_every: steps from one validation to the next.
+        chunk_steps: minibatches that Lightning sees as one batch; a point of the training curves is their mean.
+        clip_norm: largest norm of a phase's gradient, or None for no clipping.
+        accelerator: `cpu`, or `gpu` for one GPU.
+        precision: of the arithmetic; `bf16-mixed` is autocast.
+        threads: intra-op threads; for small networks more than one is slower.
+        resume_seconds: training time between checkpoints to resume from; runs shorter than this write none.
+        save_checkpoint: keep the trained weights as `last.ckpt`, which `paribus evaluate` needs.
+    """
+
+    def __init__(
+        self,
+        max_steps: int | None,
+        max_epochs: int | None,
+        max_minutes: float | None,
+        validate_every: int,
+        chunk_steps: int,
+        clip_norm: float | None,
+        accelerator: Literal["cpu", "gpu"],
+        precision: Literal["32-true", "64-true", "bf16-mixed"],
+        threads: int,
+        resume_seconds: float,
+        save_checkpoint: bool,
+    ) -> None:
+        if max_steps is None and max_epochs is None:
+            raise ValueError("max_steps and max_epochs are both null, expected at least one of them")
+        counts = {"max_steps": max_steps, "max_epochs": max_epochs, "validate_every": validate_every}
+        for name, value in (counts | {"chunk_steps": chunk_steps, "threads": threads}).items():
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}, expected at least 1")
+        for name, limit in {"max_minutes": max_minutes, "clip_norm": clip_norm}.items():
+            if limit is not None and not limit > 0:
+                raise ValueError(f"{name} is {limit}, expected a number above 0, or null for none")
+        self.max_steps, self.max_epochs, self.max_minutes = max_steps, max_epochs, max_minutes
+        self.validate_every, self.chunk_steps, self.clip_norm = validate_every, chunk_steps, clip_norm
+        self.accelerator, self.precision, self.threads = accelerator, precision, threads
+        self.resume_seconds, self.save_checkpoint = resume_seconds, save_checkpoint
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """The budget in optimizer steps."""
+        steps = math.inf if self.max_steps is None else self.max_steps
+        epochs = math.inf if self.max_epochs is None else self.max_epochs * steps_per_epoch
+        return int(min(steps, epochs))
+
+    def stretch_end(self, start: int, total: int) -> int:
+        """The step at which the stretch that begins at `start` is validated."""
+        return min(total, (start // self.validate_every + 1) * self.validate_every)
+
+    def fit(
+        self, family: Family, data: InMemoryData, folder: Path, curves: Curves, loggers: list[Logger], progress: bool
+    ) -> None:
+        """Train on the training part of `data`, going on from the checkpoint in `folder` if there is one.
+
+        Raises:
+            NonFiniteLoss: the loss stopped being finite.
+            TimeLimitReached: `max_minutes` have passed.
+        """
+        torch.set_num_threads(self.threads)
+        data.place(self.device, torch.float64 if self.precision == "64-true" else torch.float32)
+        steps_per_epoch = -(-data.sizes()["train"] // data.batch_size)
+        total = self.total_steps(steps_per_epoch)
+        loader = ChunkLoader(
+            data.parts["train"],
+            data.batch_size,
+            data.seed,
+            position=lambda: family.step,
+            stop=lambda start: self.stretch_end(start, total),
+            chunk_steps=self.chunk_steps,
+        )
+        family.begin(total, loader.batch_size, self.clip_norm)
+        resume = folder / RESUME_FILE
+        callbacks: list[pl.Callback] = [ResumeCheckpoint(resume, self.resume_seconds, curves)]
+        if self.max_minutes is not None:
+            callbacks.append(TimeLimit(self.max_minutes))
+        if progress:
+            callbacks.append(ProgressLine(total))
+        with quiet_lightning():
+            trainer = pl.Trainer(
+                max_epochs=-(-total // self.validate_every),
+                accelerator=self.accelerator,
+                devices=1,
+                precision=self.precision,
+                logger=[curves, *loggers],
+                callbacks=callbacks,
+                log_every_n_steps=1,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+            )
+            trainer.fit(
+                family,
+                loader,
+                data.val_dataloader() if data.sizes()["validation"] else None,
+                ckpt_path=resume if resume.exists() else None,
+                weights_only=True,
+            )
+            if self.save_checkpoint:
+                trainer.save_checkpoint(folder / LAST_FILE, weights_only=True)
+        resume.unlink(missing_ok=True)
+
+    @property
+    def device(self) -> torch.device:
+        """Where training happens."""
+        return torch.device("cuda" if self.accelerator == "gpu" else "cpu")
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's banners, tips and advice on DataLoader workers out of the output; its warnings of fault stay."""
+    names = ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        for advice in ("does not have many workers", "IterableDataset", "litlogger", "isinstance.treespec, LeafSpec"):
+            warnings.filterwarnings("ignore", message=f".*{advice}")
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
