@@ -36,6 +36,10 @@ class Contamination:
             raise ValueError(f"fraction is {fraction}, expected a number in [0, 1)")
         if not math.isfinite(size):
             raise ValueError(f"size is {size}, expected a finite number")
+        if fraction > 0 and size == 0:
+            raise ValueError(
+                f"size is 0 with fraction {fraction}, expected the size of an outlier in the target's units"
+            )
         if sides not in get_args(Sides):
             raise ValueError(f"sides is {sides!r}, expected one of {', '.join(get_args(Sides))}")
         if placement not in get_args(Placement):

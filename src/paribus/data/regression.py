@@ -109,15 +109,15 @@ class RegressionData(InMemoryData):
             self.parts[part] = self._single(part, x, y)
 
     def _single(self, part: Part, x: NDArray[np.float64], y: NDArray[np.float64]) -> Batch:
-        """The scaled part in float32, refused where a value does not fit."""
+        """The scaled part in float32, refused where it does not survive that."""
         rows = {"x": torch.from_numpy(x).float(), "y": torch.from_numpy(y).float()}
-        columns = torch.cat([rows["x"], rows["y"][:, None]], dim=1)
-        names = (*self.table.input_names, self.table.target_name)
-        for name, finite in zip(names, columns.isfinite().all(dim=0).tolist(), strict=True):
-            if not finite:
+        scaled = {name: x[:, column] for column, name in enumerate(self.table.input_names)}
+        for name, values in (scaled | {self.table.target_name: y}).items():
+            if not fits_float32(values):
                 raise UserError(
-                    f"the {part} part has a value in column {name!r} that float32 cannot hold (above 3.4e38) after "
-                    f"input_scaling={self.input_scaling}, target_scaling={self.target_scaling}; rescale that column"
+                    f"column {name!r} of the {part} part is too large or too nearly constant for float32 after "
+                    f"input_scaling={self.input_scaling}, target_scaling={self.target_scaling}; "
+                    "use standard or robust scaling, or rescale that column"
                 )
         return rows
 
@@ -163,6 +163,17 @@ class RegressionData(InMemoryData):
             "target": target[drawn].tolist(),
             "prediction": predict(torch.from_numpy(inputs[drawn])).tolist(),
         }
+
+
+def fits_float32(values: NDArray[np.float64]) -> bool:
+    """Whether `[n]` values stay finite in float32, and different where they differ by more than float64's rounding."""
+    if len(values) == 0:
+        return True
+    low, high = float(values.min()), float(values.max())
+    with np.errstate(over="ignore"):
+        low_single, high_single = np.float32(low), np.float32(high)
+    differ = high - low > 1e-9 * max(abs(low), abs(high))
+    return bool(np.isfinite([low_single, high_single]).all() and not (differ and low_single == high_single))
 
 
 def _affine(values: Tensor, offset: NDArray[np.float64], factor: NDArray[np.float64]) -> Tensor:

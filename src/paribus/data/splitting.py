@@ -7,6 +7,7 @@ from paribus.data.regression import RawTable, RegressionData, Split
 from paribus.data.scaling import ScalingKind
 from paribus.errors import UserError
 from paribus.streams import stream_seed
+from paribus.supplied import Supplied
 
 LEAST_TRAINING_ROWS = 2
 
@@ -30,7 +31,7 @@ class ResplitRegression(RegressionData):
         contamination: Contamination,
         input_scaling: ScalingKind,
         target_scaling: ScalingKind,
-        seed: int,
+        seed: Supplied[int],
     ) -> None:
         super().__init__(batch_size, contamination, input_scaling, target_scaling, seed)
         if not 0 < test_fraction < 1:

@@ -62,8 +62,12 @@ class SyntheticRegression(RegressionData):
         """Draw all rows from the stream `split`."""
         rng = np.random.default_rng(stream_seed(self.seed, "split"))
         rows = self.n_train + self.n_validation + self.n_test
-        x = rng.uniform(self.x_low, self.x_high, rows)
+        x = self.lay_out(rng.uniform(self.x_low, self.x_high, rows))
         return RawTable(x[:, None], self.curve(x) + self.noise * rng.standard_normal(rows), ("x",), "y")
+
+    def lay_out(self, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The inputs of all rows, training rows first, given uniform draws of them."""
+        return uniform
 
     def split(self, table: RawTable) -> Split:
         """The rows in the order in which they were drawn: they are exchangeable."""
@@ -141,6 +145,9 @@ class Line(SyntheticRegression):
 class Sine(SyntheticRegression):
     """`y = sin(x) + noise` on [-pi, pi]: the curve that a cubic polynomial is fitted to in PyTorch's first tutorial.
 
+    The training inputs are equally spaced, as they are there, so that the even coefficients of a fit without noise are
+    0 by symmetry; another seed draws new noise and new inputs to validate and test on.
+
     Args:
         n_train, n_validation, n_test: examples a part; `n_validation` may be 0.
         noise: standard deviation of the noise on the target.
@@ -172,6 +179,10 @@ class Sine(SyntheticRegression):
             target_scaling,
             seed,
         )
+
+    def lay_out(self, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Equally spaced in the training part."""
+        return np.concatenate([np.linspace(self.x_low, self.x_high, self.n_train), uniform[self.n_train :]])
 
     def curve(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sine."""
