@@ -27,7 +27,7 @@ def batch_mean(term: Float[Tensor, "batch"]) -> Float[Tensor, ""]:
 
 
 class Number:
-    """A number of an objective: checked when it is set, kept as a 0-d float64 buffer.
+    """A number of an objective: checked when its constructor sets it, then kept as a 0-d float64 buffer.
 
     A buffer, so that `torch.func.stack_module_state` stacks it over the members of a population; float64, so that the
     number typed is the number used (0.1 stays 0.1 under float64); non-persistent, since the config and not the
@@ -80,3 +80,6 @@ class Number:
 
 class Objective(nn.Module):
     """What is minimised. Plain arguments; knows no config, optimizer, logger or network."""
+
+    def __init__(self) -> None:  # so that the signature of an objective without arguments is empty, not nn.Module's
+        super().__init__()
