@@ -6,6 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from paribus.data.scaling import Scaling
 from paribus.errors import UserError
 from paribus.streams import stream_seed
 
@@ -80,8 +81,6 @@ def principal_score(inputs: NDArray[np.float64]) -> NDArray[np.float64]:
     The axis points where its largest weight is positive, since an eigenvector's sign is arbitrary. Constant columns
     weigh nothing.
     """
-    centred = inputs - inputs.mean(axis=0)
-    spread = centred.std(axis=0)
-    standardised = centred / np.where(spread > 0, spread, 1.0)
+    standardised = Scaling.fit(inputs, "standard").apply(inputs)
     axis = np.linalg.eigh(standardised.T @ standardised)[1][:, -1]
     return standardised @ (axis * np.sign(axis[np.argmax(np.abs(axis))]))

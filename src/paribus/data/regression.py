@@ -12,7 +12,7 @@ from torch import Tensor
 from paribus.data.chunks import Batch
 from paribus.data.contamination import Contamination
 from paribus.data.contract import InMemoryData, Part, tensor_hash
-from paribus.data.scaling import Scaling, ScalingKind
+from paribus.data.scaling import ROUNDING, Scaling, ScalingKind
 from paribus.errors import UserError
 
 Split = dict[Part, NDArray[np.int64]]
@@ -172,7 +172,7 @@ def fits_float32(values: NDArray[np.float64]) -> bool:
     low, high = float(values.min()), float(values.max())
     with np.errstate(over="ignore"):
         low_single, high_single = np.float32(low), np.float32(high)
-    differ = high - low > 1e-9 * max(abs(low), abs(high))
+    differ = high - low > ROUNDING * max(abs(low), abs(high))
     return bool(np.isfinite([low_single, high_single]).all() and not (differ and low_single == high_single))
 
 

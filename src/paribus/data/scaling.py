@@ -11,6 +11,9 @@ ScalingKind = Literal["none", "standard", "robust"]
 NORMAL_IQR = 1.3489795003921634
 """Interquartile range of the standard normal, 2 Phi^-1(.75): IQR / 1.349 estimates a normal standard deviation."""
 
+ROUNDING = 8 * float(np.finfo(np.float64).eps)
+"""Relative differences up to this are rounding: equal numbers have a computed spread of this order, and not 0."""
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -45,8 +48,7 @@ class Scaling:
         else:
             low, center, high = np.quantile(shrunk, [0.25, 0.5, 0.75], axis=0)
             spread = (high - low) / NORMAL_IQR
-        rounding = 8 * np.finfo(np.float64).eps  # a column of equal numbers has a spread of this order, and not 0
-        scale = np.where(spread > rounding, np.ldexp(spread, exponent), 1.0)
+        scale = np.where(spread > ROUNDING, np.ldexp(spread, exponent), 1.0)
         return cls(np.ldexp(center, exponent), scale)
 
     def apply(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -144,12 +144,10 @@ def _read_numbers(path: Path) -> NDArray[np.float64]:
 def _read_indices(path: Path, count: int, what: str) -> NDArray[np.int64]:
     """Different whole numbers in [0, count), in the order of the file."""
     numbers = _read_numbers(path).ravel()
+    wrong = numbers[(numbers != np.floor(numbers)) | (numbers < 0) | (numbers >= count)]
+    if len(wrong):
+        raise UserError(f"{path}: {wrong[0]:g} is the number of no {what}, expected whole numbers up to {count - 1}")
     indices = numbers.astype(np.int64)
-    for given, index in zip(numbers, indices, strict=True):
-        if given != index or not 0 <= index < count:
-            raise UserError(
-                f"{path}: {given:g} is the number of no {what}, expected whole numbers from 0 to {count - 1}"
-            )
     if len(np.unique(indices)) < len(indices):
         raise UserError(f"{path}: a {what} is named twice")
     return indices
