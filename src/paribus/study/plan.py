@@ -1,0 +1,237 @@
+"""What a study will run, before anything runs: its jobs, which are done, what is held equal, how long it takes."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+from paribus.errors import UserError
+from paribus.study.confounds import UNCOMPARED, refuse_confounds
+from paribus.study.expansion import Assignment, Request, expand
+from paribus.study.keys import NOT_TRAINING, flat, is_below, train_key
+from paribus.study.keys import evaluation_key as evaluation_key
+from paribus.study.levels import Cell, Level, canonical, describe
+from paribus.study.locks import holder
+from paribus.study.plan_view import plan_json, plan_text
+from paribus.study.records import UnreadableRecord, read_record
+from paribus.study.structure import Study, parse_study
+
+State = Literal["new", "running", "finished", "other code", "diverged", "failed", "interrupted", "unreadable"]
+Rerun = Literal["failed", "changed", "all", "none"]
+
+RUN_AGAIN: Mapping[Rerun, frozenset[State]] = {
+    "none": frozenset({"new"}),
+    "failed": frozenset({"new", "failed", "interrupted", "unreadable"}),
+    "changed": frozenset({"new", "failed", "interrupted", "unreadable", "other code"}),
+    "all": frozenset({"new", "failed", "interrupted", "unreadable", "other code", "diverged", "finished"}),
+}
+"""The states in which a job is run, by the root key `rerun`. That a run diverged is an outcome, as if it finished."""
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """The config of a job as plain containers, without Hydra's own node.
+
+    Attributes:
+        unresolved: with its interpolations.
+        resolved: with their values.
+        choices: the option chosen of each config group.
+    """
+
+    unresolved: Mapping[str, Any]
+    resolved: Mapping[str, Any]
+    choices: Mapping[str, str]
+
+
+Read = Callable[[Sequence[str]], JobConfig]
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One run of a study.
+
+    Attributes:
+        levels: the level of each factor.
+        replicate: the level of the replicate's key.
+        overrides: what makes the job, in Hydra's grammar.
+        config: what they compose to.
+        key: the train key.
+        folder: where its record is, or will be.
+        state: what the record says.
+        note: who runs it, what stopped it, or why its record cannot be read.
+        seconds: how long it took, if it finished.
+    """
+
+    levels: Cell
+    replicate: Level
+    overrides: tuple[str, ...]
+    config: JobConfig
+    key: str
+    folder: Path
+    state: State = "new"
+    note: str = ""
+    seconds: float | None = None
+
+    def refreshed(self, code: str | None = None) -> "PlannedJob":
+        """This job with the state that its folder shows now. `code`: as for `make_plan`."""
+        state, note, seconds = _state(self.folder, code)
+        return replace(self, state=state, note=note, seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a study and their states.
+
+    Attributes:
+        study: with the factors and levels that are run.
+        jobs: in the order in which they are run: the first replicate of every arm first.
+        rerun: which recorded jobs are run again.
+        code: hash of the code that would run them; None where it is not asked.
+    """
+
+    study: Study
+    jobs: tuple[PlannedJob, ...]
+    rerun: Rerun = "failed"
+    code: str | None = field(default=None, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """Where the records of the study lie."""
+        return self.jobs[0].folder.parent
+
+    @property
+    def due(self) -> tuple[PlannedJob, ...]:
+        """The jobs that are to be run."""
+        return tuple(job for job in self.jobs if job.state in RUN_AGAIN[self.rerun])
+
+    @property
+    def states(self) -> Mapping[State, int]:
+        """How many jobs are in each state."""
+        return Counter(job.state for job in self.jobs)
+
+    @cached_property
+    def held_equal(self) -> Mapping[str, Any]:
+        """The config's leaves that have one value in all jobs, by dotted key."""
+        leaves = [flat(job.config.resolved) for job in self.jobs]
+        first, rest = leaves[0], leaves[1:]
+        return {
+            key: value
+            for key, value in first.items()
+            if not is_below(key, UNCOMPARED)
+            and not self._varies(key)
+            and all(key in other and canonical(other[key]) == canonical(value) for other in rest)
+        }
+
+    @cached_property
+    def expected_seconds(self) -> float | None:
+        """How long the jobs that are due take one after the other, going by the records; None where there are none."""
+        known = [[job.seconds for job in arm if job.seconds is not None] for arm in self.arms().values()]
+        overall = [seconds for arm in known for seconds in arm]
+        if not overall:
+            return None
+        due = [sum(job.state in RUN_AGAIN[self.rerun] for job in arm) for arm in self.arms().values()]
+        return sum(count * median(seconds or overall) for count, seconds in zip(due, known, strict=True))
+
+    def arms(self) -> dict[object, list[PlannedJob]]:
+        """The jobs of each arm, that is, of each combination of the factors' levels."""
+        arms: dict[object, list[PlannedJob]] = {}
+        for job in self.jobs:
+            arms.setdefault(canonical(job.levels), []).append(job)
+        return arms
+
+    def text(self) -> str:
+        """The plan for people: arms by states, what is held equal, the time expected."""
+        return plan_text(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan for programs, as plain values."""
+        return plan_json(self)
+
+    def refreshed(self) -> "Plan":
+        """This plan with the states that the folders show now."""
+        return replace(self, jobs=tuple(job.refreshed(self.code) for job in self.jobs))
+
+    def _varies(self, key: str) -> bool:
+        return key == self.study.replicate.key or any(factor.covers(key) for factor in self.study.factors)
+
+
+def make_plan(
+    declared: Mapping[str, Any] | None, requests: Sequence[Request], read: Read, code: str | None = None
+) -> Plan:
+    """The plan of a study, refused where its arms would not differ in the study's factors alone.
+
+    Args:
+        declared: the plain `study:` node; None for a sweep typed on the command line.
+        requests: the overrides of the command line.
+        read: composes the config of a job from its overrides.
+        code: hash of the code that would run the jobs; records of another are told apart. None: they are not.
+
+    Raises:
+        UserError: the study cannot be run as it is; the message says why and what to do.
+    """
+    study = parse_study(declared) if declared is not None else None
+    own_seed: Level = read([each.line for each in requests if not each.swept]).resolved["seed"] if not study else 0
+    study, assignments = expand(study, requests, own_seed)
+    jobs = tuple(_planned(assignment, read(assignment.overrides)) for assignment in assignments)
+    refuse_confounds(study, [_name(study, job) for job in jobs], [job.config.unresolved for job in jobs])
+    _refuse_duplicates(study, jobs)
+    rerun = jobs[0].config.resolved.get("rerun", "failed")
+    if rerun not in RUN_AGAIN:
+        raise UserError(f"rerun={rerun}: expected one of {', '.join(RUN_AGAIN)}")
+    return Plan(study, tuple(job.refreshed(code) for job in jobs), rerun, code)
+
+
+def _planned(assignment: Assignment, config: JobConfig) -> PlannedJob:
+    resolved = config.resolved
+    key = train_key(resolved)
+    folder = Path(resolved["output"]) / resolved["name"] / key
+    return PlannedJob(assignment.levels, assignment.replicate, assignment.overrides, config, key, folder)
+
+
+def _state(folder: Path, code: str | None) -> tuple[State, str, float | None]:
+    owner = holder(folder)
+    if owner is not None:
+        return "running", owner, None
+    try:
+        record = read_record(folder)
+    except FileNotFoundError:
+        return "new", "", None
+    except UnreadableRecord as error:
+        return "unreadable", str(error), None
+    if record.status == "running":
+        return "interrupted", "its process is gone", None
+    if record.failure is not None and record.status != "diverged":
+        return record.status, f"{record.failure.kind}: {record.failure.message}", None
+    if code is not None and record.provenance.get("code", code) != code:
+        return "other code", f"{record.status}, started {record.started}", record.seconds
+    return record.status, "", record.seconds
+
+
+def _name(study: Study, job: PlannedJob) -> str:
+    """`objective=huber, seed=0`."""
+    return describe({name: (level,) for name, level in {**job.levels, study.replicate.key: job.replicate}.items()})
+
+
+def _refuse_duplicates(study: Study, jobs: Sequence[PlannedJob]) -> None:
+    seen: dict[str, PlannedJob] = {}
+    for job in jobs:
+        before = seen.setdefault(job.key, job)
+        if before is job:
+            continue
+        names = [*job.levels, study.replicate.key]
+        differing = [
+            name
+            for name in names
+            if canonical({**before.levels, study.replicate.key: before.replicate}[name])
+            != canonical({**job.levels, study.replicate.key: job.replicate}[name])
+        ]
+        reasons = [f"{key} {NOT_TRAINING[key]}" for key in NOT_TRAINING for name in differing if is_below(name, (key,))]
+        raise UserError(
+            f"a duplicate arm: ({_name(study, before)}) and ({_name(study, job)}) would train on the same config "
+            f"(key {job.key}). "
+            + (f"The factor {', '.join(map(repr, differing))} changes nothing that training reads" if differing else "")
+            + (f": {'; '.join(reasons)}." if reasons else ".")
+        )

@@ -1,0 +1,134 @@
+"""A plan as text and as plain values."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import median
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+from paribus.study.levels import label
+
+if TYPE_CHECKING:
+    from paribus.study.plan import Plan, State
+
+WIDTH = 118
+_ORDER: "tuple[State, ...]" = ("finished", "other code", "diverged", "failed", "interrupted", "unreadable", "running", "new")
+
+
+def plan_text(plan: "Plan") -> str:
+    """Question, arms by states, what is held equal, what is not as it should be, the time expected."""
+    blocks = [plan.study.question, _arms(plan), _held(plan), _warnings(plan), _summary(plan)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def plan_json(plan: "Plan") -> dict[str, Any]:
+    """Everything that the text says, and each job."""
+    study = plan.study
+    due = {job.key for job in plan.due}
+    return {
+        "question": study.question,
+        "folder": str(plan.folder),
+        "factors": {factor.name: list(factor.levels) for factor in study.factors},
+        "replicate": {study.replicate.key: list(study.replicate.levels)},
+        "arms": len(plan.arms()),
+        "states": dict(plan.states),
+        "rerun": plan.rerun,
+        "due": len(due),
+        "expected_seconds": plan.expected_seconds,
+        "held_equal": dict(plan.held_equal),
+        "jobs": [
+            {
+                "key": job.key,
+                "levels": dict(job.levels),
+                "replicate": job.replicate,
+                "state": job.state,
+                "due": job.key in due,
+                "note": job.note,
+                "seconds": job.seconds,
+                "folder": str(job.folder),
+                "overrides": list(job.overrides),
+            }
+            for job in plan.jobs
+        ],
+    }
+
+
+def duration(seconds: float) -> str:
+    """`"40 s"`, `"12 min"`, `"3.5 h"`."""
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _arms(plan: "Plan") -> str:
+    states = [state for state in _ORDER if plan.states.get(state)]
+    names = [factor.name for factor in plan.study.factors]
+    rows = []
+    for jobs in plan.arms().values():
+        counts = Counter(job.state for job in jobs)
+        seconds = [job.seconds for job in jobs if job.seconds is not None]
+        rows.append(
+            [
+                *(label(jobs[0].levels[name]) for name in names),
+                *(str(counts.get(state) or "") for state in states),
+                duration(median(seconds)) if seconds else "",
+            ]
+        )
+    header = [*names, *states, "a run takes"]
+    if not any(row[-1] for row in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    return table(header, rows, left=len(names))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
+    """Aligned columns, the first `left` of them to the left."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _held(plan: "Plan") -> str:
+    """One paragraph for each key at the root of the config, with the option chosen where that is the same too."""
+    first = plan.jobs[0].config.choices
+    same = {key: option for key, option in first.items() if all(j.config.choices.get(key) == option for j in plan.jobs)}
+    groups: dict[str, list[str]] = {}
+    for key, value in plan.held_equal.items():
+        root, _, rest = key.partition(".")
+        if rest != "_target_":
+            groups.setdefault(root, []).append(f"{rest}={label(value)}" if rest else label(value))
+        else:
+            groups.setdefault(root, [])
+    lines = []
+    for root, leaves in groups.items():
+        option = f"{same[root]}: " if root in same and leaves else same.get(root, "")
+        text = f"{root:<12}{option}{' '.join(leaves)}"
+        lines.append(fill(text, WIDTH, initial_indent="  ", subsequent_indent=" " * 14, break_on_hyphens=False))
+    return "\n".join(["Held equal", *lines])
+
+
+def _warnings(plan: "Plan") -> str:
+    lines = []
+    if count := plan.states.get("other code"):
+        lines.append(f"{count} runs were made by another version of the code; rerun=changed runs them again")
+    lines += [f"{job.key} is {job.state}: {job.note}" for job in plan.jobs if job.state in ("failed", "unreadable")]
+    lines += [f"{job.key} runs elsewhere: {job.note}" for job in plan.jobs if job.state == "running"]
+    return "\n".join(lines)
+
+
+def _summary(plan: "Plan") -> str:
+    arms, levels, due = len(plan.arms()), len(plan.study.replicate.levels), len(plan.due)
+    text = f"{_count(arms, 'arm')} x {levels} of {plan.study.replicate.key} = {_count(len(plan.jobs), 'job')}"
+    text += f", {due} to run" if due != len(plan.jobs) else ""
+    if due and plan.expected_seconds is not None:
+        text += f", about {duration(plan.expected_seconds)} one after the other"
+    return f"{text}; records in {plan.folder}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
