@@ -21,7 +21,7 @@ from paribus.errors import UserError, nearest
 from paribus.evaluation.contract import Evaluator
 from paribus.explain import resolved
 from paribus.families.contract import Family
-from paribus.hints import show
+from paribus.hints import expected, show
 from paribus.schema import TARGET, Argument, check_value, convert, split_node
 from paribus.streams import stream_seed
 from paribus.training import Training
@@ -33,7 +33,7 @@ SETTINGS = {"name": str, "seed": int, "output": str}
 NODES = {"data": InMemoryData, "family": Family, "evaluation": Evaluator, "trainer": Training}
 """Root keys that are nodes, besides the parts that the family takes, and what they build."""
 OTHERS = ("logger", "study", "rerun")
-"""Root keys that a run may lack: loggers by name, the study that a sweep is expanded from, what a sweep skips."""
+"""Root keys that a run may lack: loggers by name, the study that a sweep is expanded from, what is run again."""
 STAND_INS = {"seed": 0, "in_features": 3, "out_features": 1}
 """What data tells the parts; these values serve to build them on trial."""
 
@@ -140,17 +140,17 @@ def _check_root(tree: Mapping[str, Any], children: Mapping[str, Any]) -> None:
         tree: the config.
         children: the config with a `Child` in the place of each node.
     """
-    for key in (*SETTINGS, *NODES):
-        if tree.get(key) is None:
-            raise UserError(f"{key} is missing from the config: {key}=<value>")
-    for key, hint in (SETTINGS | NODES).items():
-        convert(key, children[key], hint)
-    parts = _wanted(tree)
+    # The family first: which other keys there may be depends on it.
+    convert("family", children.get("family"), Family)
+    family, parts = tree["family"][TARGET], _wanted(tree)
     known = [*SETTINGS, *NODES, *OTHERS, *parts]
-    family = tree["family"][TARGET]
     for key, value in tree.items():
         if key not in known and value is not None:
             raise UserError(f"{key}: neither a key of a run nor a part of {family}.{nearest(key, known)}")
+    for key, hint in (SETTINGS | NODES).items():
+        if key not in tree:
+            raise UserError(f"{key} is missing: every run needs it, expected {expected(hint)}")
+        convert(key, children[key], hint)
     for part, argument in parts.items():
         if tree.get(part) is not None:
             convert(part, children[part], argument.hint)

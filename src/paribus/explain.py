@@ -100,13 +100,14 @@ def explain(error: Exception, overrides: Sequence[str] = (), known: Iterable[str
 
 def _missing_choice(error: MissingConfigException, overrides: Sequence[str]) -> str:
     """`objective=hubr`, on the command line or in a defaults list."""
-    group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+    missing = error.missing_cfg_file or ""
+    listed = re.search(r"Available options in '([^']+)'", str(error))
+    group = listed[1] if listed else missing.rpartition("/")[0]
+    choice = missing.removeprefix(f"{group}/")
     if not group:
         return f"there is no config named {choice!r}"
-    message = f"{group}={choice}: there is no {group} {choice!r}."
-    source = re.match(r"In '([^']+)'", str(error))
-    if source and not _typed(group, overrides) and "/" in source[1]:
-        message = f"{source[1]}.yaml: {message}"
+    place = "" if not overrides or _typed(group, overrides) else " in a defaults list"
+    message = f"{group}={choice}{place}: there is no {group} {choice!r}."
     options = error.options or []
     return f"{message}{nearest(choice, options)} Choices: {', '.join(options)}" if options else message
 
@@ -163,21 +164,22 @@ def _not_composed(text: str, cause: BaseException | None, overrides: Sequence[st
 def _unknown_key(key: str, cause: BaseException | None, overrides: Sequence[str], known: list[str]) -> str:
     """An override of, or a deletion from, a key that is not there."""
     given = _typed(key, overrides) or key
+    if isinstance(cause, OmegaConfBaseException):
+        if _is_there(cause):
+            return f"{given}: {str(cause).splitlines()[0]}"
+        key = cause.full_key or key
+    above, _, last = key.rpartition(".")
     parent = getattr(cause, "parent_node", None)
-    full = re.sub(r"\[(\d+)\]", r".\1", getattr(cause, "full_key", None) or key)
-    if isinstance(cause, OmegaConfBaseException) and getattr(cause, "key", None) is not None and _is_there(cause):
-        return f"{given}: {str(cause).splitlines()[0]}"
-    above, _, last = full.rpartition(".")
-    siblings = [str(name) for name in parent if name != "hydra"] if isinstance(parent, DictConfig) else []
-    if "=" in given and not siblings and above and not isinstance(parent, DictConfig):
-        siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == above]
-    names = siblings if above else [*siblings, *known]
-    answer = nearest(last, names)
+    if isinstance(parent, DictConfig):
+        siblings = [str(name) for name in parent if name != "hydra"]
+    else:
+        siblings = [name.removeprefix(f"{above}.") for name in known if name.rpartition(".")[0] == above]
+    answer = nearest(last, siblings if above else [*siblings, *known])
     if answer and above:
-        answer = answer.replace(" Did you mean '", f" Did you mean '{above}.")
-    if above and isinstance(parent, DictConfig) and not siblings:
-        return f"{given}: there is no key {full!r}: {above} has no keys of its own"
-    return f"{given}: there is no key {full!r}.{answer}"
+        answer = answer.replace("'", f"'{above}.", 1)
+    elif not answer and siblings:
+        answer = f" There are {', '.join(f'{above}.{name}' if above else name for name in siblings)}."
+    return f"{given}: there is no key {key!r}.{answer}"
 
 
 def _is_there(cause: OmegaConfBaseException) -> bool:

@@ -4,6 +4,7 @@ import types
 from collections.abc import Callable as AbstractCallable
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from inspect import isclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
@@ -32,6 +33,15 @@ class Child:
 
     target: Target
     partial: bool
+
+    @property
+    def gives(self) -> type:
+        """The class of the object, as far as it is known: of a function, what its annotation says."""
+        if self.partial:
+            return partial
+        made = self.target if isclass(self.target) else _bare(annotations_of(self.target).get("return"))
+        made = get_origin(made) or made
+        return made if isclass(made) else object
 
 
 def annotations_of(target: Target) -> dict[str, Any]:
@@ -63,7 +73,7 @@ def strict(hint: Any) -> Any:
     """
     hint = _bare(hint)
     origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any:  # which Python 3.11 made a class
+    if hint in (Any, object):
         return Any
     if (hint in WORDS and hint is not Path) or origin is Literal:
         return hint
@@ -107,12 +117,10 @@ def _having(names: Sequence[str]) -> AbstractCallable[[Any], Any]:
 
 
 def _has(value: Any, name: str) -> bool:
-    if not isinstance(value, Child):
-        return hasattr(value, name)
-    if value.partial:
-        return name == "__call__"
-    # What a function gives is known only once it has run. Not hasattr: a class can itself be called.
-    return not isclass(value.target) or any(name in vars(base) for base in value.target.__mro__)
+    if isinstance(value, Child):
+        # Not hasattr: a class can itself be called.
+        return any(name in vars(base) for base in value.gives.__mro__)
+    return hasattr(value, name)
 
 
 def _instance_of(wanted: type) -> AbstractCallable[[Any], Any]:
@@ -121,11 +129,7 @@ def _instance_of(wanted: type) -> AbstractCallable[[Any], Any]:
         return _having([name for name in vars(wanted) if name == "__call__" or not name.startswith("_")])
 
     def check(value: Any) -> Any:
-        if isinstance(value, Child):
-            fits = not value.partial and (not isclass(value.target) or issubclass(value.target, wanted))
-        else:
-            fits = isinstance(value, wanted)
-        if not fits:
+        if not (issubclass(value.gives, wanted) if isinstance(value, Child) else isinstance(value, wanted)):
             raise ValueError(f"not of class {wanted.__name__}")
         return value
 
@@ -136,7 +140,7 @@ def expected(hint: Any) -> str:
     """What an annotation expects, in words."""
     hint = _bare(hint)
     origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any:
+    if hint in (Any, object):
         return "a value"
     if hint in WORDS:
         return WORDS[hint]
