@@ -17,9 +17,9 @@ from paribus.curves import Curves
 from paribus.data.chunks import ChunkLoader
 from paribus.data.contract import InMemoryData
 from paribus.families.contract import Family
+from paribus.study.records import WEIGHTS_FILE
 
 RESUME_FILE = "resume.ckpt"
-LAST_FILE = "last.ckpt"
 
 
 class Training:
@@ -130,7 +130,7 @@ class Training:
                 weights_only=True,
             )
             if self.save_checkpoint:
-                trainer.save_checkpoint(folder / LAST_FILE, weights_only=True)
+                trainer.save_checkpoint(folder / WEIGHTS_FILE, weights_only=True)
         resume.unlink(missing_ok=True)
 
     @property

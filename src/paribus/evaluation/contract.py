@@ -1,7 +1,7 @@
 """What an evaluator is."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from paribus.data.contract import InMemoryData
 from paribus.families.contract import Family
@@ -17,3 +17,6 @@ class Evaluator(Protocol):
 
     def __call__(self, family: Family, data: InMemoryData) -> Iterable[Row]:
         """Rows for a family in evaluation mode, under `torch.no_grad`."""
+
+    def drawing(self, family: Family, data: InMemoryData) -> dict[str, Any]:
+        """What the report draws of this run, as plain lists by name; empty where there is nothing to draw."""

@@ -1,8 +1,8 @@
 """How good a regression is, in metrics of which no arm minimises all: by the mean, the square and the median."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,7 +21,20 @@ class RegressionMetrics:
         """One row."""
         test = data.parts["test"]
         prediction, target = data.to_target_units(family.predict(test["x"])), data.to_target_units(test["y"])
-        return [Row(regression_metrics(prediction, target) | data.recovery(data.predictor(family.predict)))]
+        return [Row(regression_metrics(prediction, target) | data.recovery(raw_predictor(family, data)))]
+
+    def drawing(self, family: Regression, data: RegressionData) -> dict[str, Any]:
+        """The fit over the data."""
+        return data.fit_points(raw_predictor(family, data))
+
+
+def raw_predictor(family: Regression, data: RegressionData) -> Callable[[Tensor], Tensor]:
+    """Maps inputs `[n, d]` as the file has them to predictions `[n]` in the target's units."""
+
+    def predict(inputs: Tensor) -> Tensor:
+        return data.to_target_units(family.predict(data.to_network_inputs(inputs).to(family.device, family.dtype)))
+
+    return predict
 
 
 def regression_metrics(prediction: Float[Tensor, "n"], target: Float[Tensor, "n"]) -> dict[str, float]:

@@ -2,17 +2,20 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 SCHEMA = 1
 RECORD_FILE = "run.json"
+CONFIG_FILE = "config.yaml"
+FIT_FILE = "fit.json"
+WEIGHTS_FILE = "last.ckpt"
 
-Status = Literal["finished", "failed", "diverged", "interrupted"]
+Status = Literal["finished", "failed", "diverged", "interrupted", "running"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class RunRecord:
     Attributes:
         key: the train key: a hash of what training reads.
         experiment: name of the folder above.
-        status: how the run ended. `diverged`: its loss or its metrics stopped being finite, which is an outcome.
+        status: how the run ended. `diverged`: its loss or its weights stopped being finite, which is an outcome. `running`:
+            it has not ended, or was killed; the claim beside it tells which.
         config: the resolved config without Hydra's own node.
         choices: the option chosen of each config group, e.g. `{"objective": "huber"}`.
         seed: the run's seed.
@@ -145,15 +149,15 @@ def read_records(folder: Path) -> Iterator[RunRecord | UnreadableRecord]:
 def write_atomically(path: Path, text: str) -> None:
     """Replace `path` in one step, after its content is on the disk; a full disk leaves the old file as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        with os.fdopen(descriptor, "w") as stream:
+        with temporary.open("w") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

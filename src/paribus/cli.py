@@ -1,0 +1,159 @@
+"""The command `paribus`. Imports nothing heavy until a command needs it: help and lists answer at once."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from paribus.errors import UserError
+
+DESCRIPTION = """\
+Which objective, model or method is better, by how much, and is the difference real?
+Paribus trains every arm of a comparison on equal terms and ends in a verdict with an interval."""
+
+EXAMPLES = """\
+examples:
+  paribus run experiment=robust_regression_demo             a study on real data, to its verdicts and report
+  paribus run data=diabetes objective=huber seed=1          one training run and its metrics
+  paribus run -m objective=squared,absolute seed=0,1,2      every combination, compared pair by pair
+
+paribus COMMAND --help says more about each command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code: 0 done, 1 something failed or was refuted, 2 a mistake in the input, 3 undecided."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(words)
+    except UserError as error:
+        print(f"paribus: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("paribus: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["run"] and words[1:2] != ["--key"]:
+        return _run(words[1:])
+    if words[:1] in (["-sc"], ["--shell-completion"]):
+        return _complete(words)
+    options = _parser().parse_args(words)
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="paribus",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, help="print the version")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help)
+        added.set_defaults(command=command)
+        return added
+
+    run = add("run", _rerun, "train one model or every arm of a study (key=value, -m, --cfg job, --help)")
+    run.add_argument("--key", required=True, help="run the recorded job with this key again")
+    run.add_argument("--output", type=Path, default=Path("runs"), help="where records lie (default: runs)")
+
+    plan = add("plan", _plan, "show what a run command would do: arms, what is held equal, what is done, time expected")
+    plan.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for paribus run")
+    plan.add_argument("--json", action="store_true", help="print for programs")
+    plan.add_argument("--check", action="store_true", help="also check every config in full, as run does")
+
+    listing = add("list", _list, "the choices of each config group, or of one, with a line of description each")
+    listing.add_argument("group", nargs="?", help="e.g. objective")
+
+    evaluate = add("evaluate", _evaluate, "add rows of another evaluation to finished runs, without training again")
+    evaluate.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
+    evaluate.add_argument("overrides", nargs="+", metavar="evaluation=...", help="evaluation and its keys")
+
+    report = add("report", _report, "write results.csv, comparisons.csv, verdicts.json, figures and report.html")
+    report.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
+
+    verify = add("verify", _verify, "judge the claims: exit 0 all supported, 1 any refuted or not evaluated, 3 undecided")
+    verify.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
+    return parser
+
+
+class _Version(argparse.Action):
+    """Prints the version; reads the package's metadata only when asked."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"paribus {version('paribus')}")
+        parser.exit()
+
+
+def _run(words: list[str]) -> int:
+    from paribus.run import main as run_main
+
+    return run_main(words)
+
+
+def _rerun(options: argparse.Namespace) -> int:
+    from paribus.run import rerun
+
+    return rerun(options.key, options.output)
+
+
+def _complete(words: list[str]) -> int:
+    """Tab completion is Hydra's, which knows no subcommand: take `run` out of the line that it completes."""
+    line = os.environ.get("COMP_LINE", "")
+    os.environ["COMP_LINE"] = line.replace(" run ", " ", 1)
+    return _run(words)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from paribus.sweep import plan_command
+
+    return plan_command(options.overrides, as_json=options.json, check=options.check)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from paribus.listing import listing
+
+    print(listing(options.group))
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from paribus.evaluate import evaluate_folder
+
+    return evaluate_folder(_existing(options.folder), options.overrides)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from paribus.report import report
+
+    print(report(_existing(options.folder)).page)
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from paribus.report import verify
+
+    return verify(_existing(options.folder))
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        from paribus.errors import nearest
+
+        near = nearest(folder.name, [path.name for path in folder.parent.glob("*") if path.is_dir()])
+        raise UserError(f"{folder} is not a folder.{near}")
+    return folder

@@ -1,0 +1,211 @@
+"""One run, from its config to its record: build, train, evaluate, and write down what happened, whatever happens."""
+
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from paribus.build import build_data, build_evaluator, build_family, build_loggers, build_training
+from paribus.curves import Curves
+from paribus.data.chunks import epoch_order
+from paribus.data.contract import InMemoryData, tensor_hash
+from paribus.errors import NonFiniteLoss, UserError
+from paribus.families.contract import Family
+from paribus.provenance import Usage, environment
+from paribus.study.plan import evaluation_key
+from paribus.study.records import (
+    CONFIG_FILE,
+    FIT_FILE,
+    RECORD_FILE,
+    WEIGHTS_FILE,
+    Failure,
+    Row,
+    RunRecord,
+    write_atomically,
+    write_record,
+)
+from paribus.training import Training
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be run.
+
+    Attributes:
+        key: the train key.
+        config: the whole resolved config, plain.
+        choices: the option chosen of each config group.
+        folder: where the record goes.
+    """
+
+    key: str
+    config: Mapping[str, Any]
+    choices: Mapping[str, str]
+    folder: Path
+
+    def begin(self, usage: Usage) -> RunRecord:
+        """The record of this job as it starts."""
+        return RunRecord(
+            key=self.key,
+            experiment=self.config["name"],
+            status="running",
+            config=self.config,
+            choices=self.choices,
+            seed=self.config["seed"],
+            started=usage.started,
+            provenance=environment(),
+        )
+
+
+def run_job(job: Job, *, progress: bool, fence: Callable[[], None]) -> RunRecord:
+    """Train and evaluate; the record on the disk says `running` until the end, and then what came out.
+
+    Args:
+        job: what to run.
+        progress: show a line of progress.
+        fence: raises if the folder has been taken over by another process, which then owns the record.
+
+    Raises:
+        UserError: the input is at fault; no record is left.
+        KeyboardInterrupt: the run was stopped; its record says so.
+    """
+    usage = Usage()
+    record = job.begin(usage)
+    write_record(job.folder, record)
+    write_atomically(job.folder / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(dict(job.config))))
+    run = _Run(job, record)
+    try:
+        run.train_and_evaluate(progress)
+        ended = replace(run.record, status="finished")
+    except UserError:
+        (job.folder / RECORD_FILE).unlink()
+        raise
+    except KeyboardInterrupt as stop:
+        write_record(job.folder, run.stopped("interrupted", stop, usage))
+        raise
+    except NonFiniteLoss as error:
+        ended = run.stopped("diverged", error, usage)
+    except Exception as error:
+        ended = run.stopped("failed", error, usage)
+    ended = replace(ended, steps=run.steps, **usage.so_far())
+    fence()
+    run.curves.write(job.folder)
+    write_record(job.folder, ended)
+    return ended
+
+
+def add_rows(job: Job, record: RunRecord, *, progress: bool, fence: Callable[[], None]) -> RunRecord:
+    """A finished run's record with the rows of the job's evaluator, from its weights, or trained anew without them."""
+    if (job.folder / WEIGHTS_FILE).exists():
+        rows, _ = evaluate(job.config, job.key, *load_family(job.config, job.folder))
+        ended = record.with_rows(rows)
+    else:
+        trained = run_job(job, progress=progress, fence=fence)
+        ended = replace(trained, rows=record.rows).with_rows(trained.rows)
+    fence()
+    write_record(job.folder, ended)
+    return ended
+
+
+class _Run:
+    """The parts of a run as they come into being, so that a failure can be described at any point."""
+
+    def __init__(self, job: Job, record: RunRecord) -> None:
+        self.job, self.record = job, record
+        self.curves = Curves()
+        self.family: Family | None = None
+
+    @property
+    def steps(self) -> int:
+        return self.family.step if self.family else 0
+
+    def train_and_evaluate(self, progress: bool) -> None:
+        config, folder = self.job.config, self.job.folder
+        training = build_training(config)
+        torch.set_num_threads(training.threads)
+        data = prepared_data(config)
+        self.family = family = build_family(config, data)
+        self.record = replace(
+            self.record,
+            pairing=pairing_hashes(family, data),
+            replication=data.replication,
+            sizes=data.sizes(),
+            provenance=self.record.provenance | {"device": device_name(training), "threads": training.threads},
+        )
+        training.fit(family, data, folder, self.curves, build_loggers(config, job=self.job), progress)
+        if not all(parameter.isfinite().all() for parameter in family.parameters()):
+            raise NonFiniteLoss(family.step, float("nan"))
+        rows, drawing = evaluate(config, self.job.key, family, data)
+        write_atomically(folder / FIT_FILE, json.dumps(drawing))
+        self.record = self.record.with_rows(rows)
+
+    def stopped(self, status: Any, error: BaseException, usage: Usage) -> RunRecord:
+        """The record of a run that did not finish."""
+        failure = Failure(
+            kind=type(error).__name__,
+            message=str(error),
+            step=getattr(error, "step", self.steps),
+            last_metrics=self.curves.last_finite(),
+            trace="".join(traceback.format_exception(error)[-6:]),
+        )
+        return replace(self.record, status=status, failure=failure, steps=self.steps, **usage.so_far())
+
+
+def prepared_data(config: Mapping[str, Any]) -> InMemoryData:
+    """The data of a config: loaded, split, corrupted and scaled."""
+    data = build_data(config)
+    data.setup()
+    return data
+
+
+def pairing_hashes(family: Family, data: InMemoryData) -> dict[str, str]:
+    """What runs must share to be compared pair by pair: data, split, corruption, initial weights, first epoch's order."""
+    initial = {
+        f"init/{name}": tensor_hash(*part.parameters())
+        for name, part in family.named_children()
+        if any(True for _ in part.parameters())
+    }
+    order = epoch_order(data.seed, 0, data.sizes()["train"])
+    return dict(data.pairing()) | initial | {"order": tensor_hash(order, torch.tensor(data.batch_size))}
+
+
+@torch.no_grad()
+def evaluate(
+    config: Mapping[str, Any], key: str, family: Family, data: InMemoryData
+) -> tuple[tuple[Row, ...], dict[str, Any]]:
+    """The rows that the config's evaluator measures, marked with their evaluation key, and what the report draws."""
+    training = build_training(config)
+    data.place(training.device, family.dtype)
+    family = family.to(training.device).eval()
+    evaluator = build_evaluator(config)
+    mark = evaluation_key(key, config["evaluation"])
+    rows = tuple(replace(row, evaluation=mark) for row in evaluator(family, data))
+    return rows, evaluator.drawing(family, data)
+
+
+def load_family(config: Mapping[str, Any], folder: Path) -> tuple[Family, InMemoryData]:
+    """A trained family and its data, from the weights that its run kept.
+
+    Raises:
+        UserError: the run kept no weights.
+    """
+    path = folder / WEIGHTS_FILE
+    if not path.exists():
+        raise UserError(
+            f"{folder} has no {WEIGHTS_FILE}: the run was made with trainer.save_checkpoint=false, "
+            "so there are no weights; run it again with trainer.save_checkpoint=true rerun=all"
+        )
+    data = prepared_data(config)
+    family = build_family(config, data)
+    family.load_state_dict(torch.load(path, weights_only=True)["state_dict"])
+    return family, data
+
+
+def device_name(training: Training) -> str:
+    """What the run computes on."""
+    return torch.cuda.get_device_name() if training.accelerator == "gpu" else str(environment()["processor"])

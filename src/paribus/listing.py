@@ -1,0 +1,42 @@
+"""`paribus list`: the choices of each config group, described by the first comment of their files."""
+
+from pathlib import Path
+
+from paribus.compose import conf_dir
+from paribus.errors import UserError, nearest
+
+
+def listing(group: str | None) -> str:
+    """The choices of a group with a line of description each; of every group where none is named.
+
+    Raises:
+        UserError: there is no such group.
+    """
+    groups = config_groups()
+    if group is None:
+        return "\n\n".join(f"{name}\n{_choices(files)}" for name, files in sorted(groups.items()))
+    if group not in groups:
+        raise UserError(
+            f"there is no config group {group!r}.{nearest(group, groups)} Groups: {', '.join(sorted(groups))}"
+        )
+    return _choices(groups[group])
+
+
+def config_groups() -> dict[str, dict[str, Path]]:
+    """The files of each group by choice: Paribus's own, and those of `conf/` in the working directory."""
+    groups: dict[str, dict[str, Path]] = {}
+    for tree in (Path("conf"), conf_dir()):
+        for path in sorted(tree.glob("*/*.yaml")):
+            groups.setdefault(path.parent.name, {}).setdefault(path.stem, path)
+    return {name: files for name, files in groups.items() if name != "hydra"}
+
+
+def _choices(files: dict[str, Path]) -> str:
+    width = max(map(len, files))
+    return "\n".join(f"  {name:<{width}}  {_description(path)}" for name, path in sorted(files.items()))
+
+
+def _description(path: Path) -> str:
+    lines = path.read_text().splitlines()
+    comments = [line.lstrip("# ").strip() for line in lines if line.startswith("#") and "@package" not in line]
+    return comments[0] if comments else ""

@@ -1,0 +1,165 @@
+"""`paribus run`: the Hydra application. One job through this function, whichever launcher calls it."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from paribus.compose import conf_dir
+from paribus.errors import UserError, nearest
+from paribus.explain import EXPLAINED, explain, resolved
+from paribus.study.locks import claim, holder
+from paribus.study.plan import Plan, evaluation_key, train_key
+from paribus.study.records import RECORD_FILE, WEIGHTS_FILE, RunRecord, UnreadableRecord, read_record
+
+RERUN = ("failed", "all", "none")
+
+
+def main(overrides: Sequence[str]) -> int:
+    """Run the Hydra application on the words of a command line; the exit code.
+
+    Raises:
+        UserError: a mistake in the input.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed by Hydra
+    sys.argv = ["paribus run", *overrides]
+    signal.signal(signal.SIGTERM, _stop)
+    outcome = _Outcome()
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="run")(outcome.task)()
+    except EXPLAINED as error:
+        raise explain(error, overrides, _known_names()) from error
+    return outcome.exit_code
+
+
+class _Outcome:
+    """The exit code of a single run: Hydra's own `main` returns nothing."""
+
+    exit_code = 0
+
+    def task(self, config: DictConfig) -> str:
+        status = task(config)
+        if status not in ("finished", "skipped"):
+            self.exit_code = 1
+        return status
+
+
+def task(config: DictConfig) -> str:
+    """Claim, train and record one job; how it ended. What another process runs or has finished is `skipped`."""
+    from paribus.build import check
+
+    plain = {key: value for key, value in resolved(config).items() if key != "hydra"}
+    check(plain)
+    choices = {name: str(choice) for name, choice in HydraConfig.get().runtime.choices.items() if choice is not None}
+    single = HydraConfig.get().mode.name == "RUN"
+    record = run_claimed(plain, {name: choice for name, choice in choices.items() if "hydra/" not in name}, single)
+    if record is None:
+        return "skipped"
+    if single:
+        print(summary(record))
+    return record.status
+
+
+def run_claimed(config: Mapping[str, Any], choices: Mapping[str, str], single: bool) -> RunRecord | None:
+    """Run a job unless its record says that there is nothing to do; None where another process is at it."""
+    from paribus.job import Job, add_rows, run_job
+
+    key = train_key(config)
+    folder = Path(config["output"]) / config["name"] / key
+    mine = claim(folder)
+    if mine is None:
+        print(f"{folder} is being run by {holder(folder)}")
+        return None
+    with mine:
+        job = Job(key, config, choices, folder)
+        done = recorded(folder)
+        if done is None or not keeps(done, folder, config):
+            return run_job(job, progress=single, fence=mine.check)
+        if done.status == "finished" and lacks_rows(done, config):
+            return add_rows(job, done, progress=single, fence=mine.check)
+        if single:
+            print(f"{folder} has this run already; rerun=all runs it again")
+        return done
+
+
+def recorded(folder: Path) -> RunRecord | None:
+    """The record in a run's folder, if there is one that can be read."""
+    try:
+        return read_record(folder)
+    except FileNotFoundError:
+        return None
+    except UnreadableRecord as error:
+        print(f"{error}; running it again", file=sys.stderr)
+        return None
+
+
+def keeps(record: RunRecord, folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether the policy `rerun` leaves a record as it is."""
+    policy = config["rerun"]
+    if policy not in RERUN:
+        raise UserError(f"rerun={policy}: expected one of {', '.join(RERUN)}.{nearest(policy, RERUN)}")
+    wants_weights = record.status == "finished" and lacks_weights(folder, config)
+    return policy != "all" and not wants_weights and (record.status in ("finished", "diverged") or policy == "none")
+
+
+def lacks_weights(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether the config asks for weights that the run did not keep."""
+    return config["trainer"]["save_checkpoint"] and not (folder / WEIGHTS_FILE).exists()
+
+
+def lacks_rows(record: RunRecord, config: Mapping[str, Any]) -> bool:
+    """Whether the config's evaluator has not measured this run."""
+    return evaluation_key(record.key, config["evaluation"]) not in {row.evaluation for row in record.rows}
+
+
+def summary(record: RunRecord) -> str:
+    """What a single run prints at its end."""
+    lines = [f"{record.status} after {record.steps:,} steps in {record.seconds:.1f} s"]
+    for row in record.rows:
+        levels = "  ".join(f"{name}={level}" for name, level in row.levels.items())
+        lines += [levels] if levels else []
+        lines += [f"  {name:<24} {value:.6g}" for name, value in row.metrics.items()]
+    if record.failure:
+        lines.append(f"  {record.failure.kind}: {record.failure.message} (step {record.failure.step})")
+    folder = Path(record.config["output"]) / record.experiment / record.key
+    return "\n".join([*lines, f"  {folder / RECORD_FILE}"])
+
+
+def rerun(key: str, output: Path) -> int:
+    """Run the recorded job `key` again; the exit code."""
+    folders = [path.parent for path in sorted(output.glob(f"*/{key}*/{RECORD_FILE}"))]
+    if len(folders) != 1:
+        known = [path.parent.name for path in output.glob(f"*/*/{RECORD_FILE}")]
+        found = f"{len(folders)} runs" if folders else f"no run.{nearest(key, known)}"
+        raise UserError(f"--key {key}: expected the key of one run below {output}, found {found}")
+    old = read_record(folders[0])
+    signal.signal(signal.SIGTERM, _stop)
+    record = run_claimed(OmegaConf.to_container(OmegaConf.create({**old.config, "rerun": "all"})), old.choices, True)
+    if record is None:
+        return 1
+    print(summary(record))
+    return 0 if record.status == "finished" else 1
+
+
+def after_sweep(plan: Plan) -> int:
+    """Report on a sweep that has ended; the exit code that its verdicts ask for."""
+    from paribus.report import report_and_print
+
+    return report_and_print(plan.folder)
+
+
+def _known_names() -> list[str]:
+    """Config groups, and keys of the root, for answers to misspelt overrides."""
+    tree = conf_dir()
+    return [path.name for path in tree.iterdir() if path.is_dir()] + ["name", "output", "seed", "rerun", "study"]
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt("SIGTERM")
