@@ -79,7 +79,7 @@ class Within:
     def sentence(self, metric: "Metric") -> str:
         """The claim in plain English."""
         source = f" ({self.source})" if self.source else ""
-        return f"the mean {metric.name} is {self.value:g} within {self.tolerance:g}{place_name(self.where)}{source}"
+        return f"the mean {metric.name} lies within {self.tolerance:g} of {self.value:g}{place_name(self.where)}{source}"
 
 
 @dataclass(frozen=True)
