@@ -11,22 +11,24 @@ from typing import Any, Literal
 from paribus.errors import UserError
 from paribus.study.confounds import UNCOMPARED, refuse_confounds
 from paribus.study.expansion import Assignment, Request, expand
-from paribus.study.keys import NOT_TRAINING, flat, is_below, train_key
-from paribus.study.keys import evaluation_key as evaluation_key
+from paribus.study.keys import NOT_TRAINING, evaluation_key, flat, is_below, train_key
 from paribus.study.levels import Cell, Level, canonical, describe
 from paribus.study.locks import holder
 from paribus.study.plan_view import plan_json, plan_text
-from paribus.study.records import UnreadableRecord, read_record
+from paribus.study.records import WEIGHTS_FILE, RunRecord, UnreadableRecord, read_record
 from paribus.study.structure import Study, parse_study
 
-State = Literal["new", "running", "finished", "other code", "diverged", "failed", "interrupted", "unreadable"]
-Rerun = Literal["failed", "changed", "all", "none"]
+State = Literal[
+    "new", "running", "finished", "other code", "incomplete", "diverged", "failed", "interrupted", "unreadable"
+]
+Rerun = Literal["failed", "all", "none"]
 
+_UNDONE: frozenset[State] = frozenset({"new", "incomplete"})
+_FAILED: frozenset[State] = frozenset({"failed", "interrupted", "unreadable"})
 RUN_AGAIN: Mapping[Rerun, frozenset[State]] = {
-    "none": frozenset({"new"}),
-    "failed": frozenset({"new", "failed", "interrupted", "unreadable"}),
-    "changed": frozenset({"new", "failed", "interrupted", "unreadable", "other code"}),
-    "all": frozenset({"new", "failed", "interrupted", "unreadable", "other code", "diverged", "finished"}),
+    "none": _UNDONE,
+    "failed": _UNDONE | _FAILED,
+    "all": _UNDONE | _FAILED | {"finished", "other code", "diverged"},
 }
 """The states in which a job is run, by the root key `rerun`. That a run diverged is an outcome, as if it finished."""
 
@@ -77,7 +79,7 @@ class PlannedJob:
 
     def refreshed(self, code: str | None = None) -> "PlannedJob":
         """This job with the state that its folder shows now. `code`: as for `make_plan`."""
-        state, note, seconds = _state(self.folder, code)
+        state, note, seconds = _state(self.folder, self.config.resolved, code)
         return replace(self, state=state, note=note, seconds=seconds)
 
 
@@ -135,6 +137,14 @@ class Plan:
         due = [sum(job.state in RUN_AGAIN[self.rerun] for job in arm) for arm in self.arms().values()]
         return sum(count * median(seconds or overall) for count, seconds in zip(due, known, strict=True))
 
+    def cell(self, job: PlannedJob) -> Cell:
+        """The job's levels of the factors and of the replicate."""
+        return {**job.levels, self.study.replicate.key: job.replicate}
+
+    def name(self, job: PlannedJob) -> str:
+        """`objective=huber, seed=0`."""
+        return describe({name: (level,) for name, level in self.cell(job).items()})
+
     def arms(self) -> dict[object, list[PlannedJob]]:
         """The jobs of each arm, that is, of each combination of the factors' levels."""
         arms: dict[object, list[PlannedJob]] = {}
@@ -176,12 +186,12 @@ def make_plan(
     own_seed: Level = read([each.line for each in requests if not each.swept]).resolved["seed"] if not study else 0
     study, assignments = expand(study, requests, own_seed)
     jobs = tuple(_planned(assignment, read(assignment.overrides)) for assignment in assignments)
-    refuse_confounds(study, [_name(study, job) for job in jobs], [job.config.unresolved for job in jobs])
-    _refuse_duplicates(study, jobs)
-    rerun = jobs[0].config.resolved.get("rerun", "failed")
-    if rerun not in RUN_AGAIN:
-        raise UserError(f"rerun={rerun}: expected one of {', '.join(RUN_AGAIN)}")
-    return Plan(study, tuple(job.refreshed(code) for job in jobs), rerun, code)
+    plan = Plan(study, jobs, jobs[0].config.resolved.get("rerun", "failed"), code)
+    if plan.rerun not in RUN_AGAIN:
+        raise UserError(f"rerun={plan.rerun}: expected one of {', '.join(RUN_AGAIN)}")
+    refuse_confounds(study, [plan.name(job) for job in jobs], [job.config.unresolved for job in jobs])
+    _refuse_duplicates(plan)
+    return plan.refreshed()
 
 
 def _planned(assignment: Assignment, config: JobConfig) -> PlannedJob:
@@ -191,7 +201,17 @@ def _planned(assignment: Assignment, config: JobConfig) -> PlannedJob:
     return PlannedJob(assignment.levels, assignment.replicate, assignment.overrides, config, key, folder)
 
 
-def _state(folder: Path, code: str | None) -> tuple[State, str, float | None]:
+def lacks_rows(record: RunRecord, config: Mapping[str, Any]) -> bool:
+    """Whether the evaluator of a resolved config has not measured this run."""
+    return evaluation_key(record.key, config["evaluation"]) not in {row.evaluation for row in record.rows}
+
+
+def lacks_weights(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a resolved config asks for weights that the run did not keep."""
+    return bool(config["trainer"].get("save_checkpoint")) and not (folder / WEIGHTS_FILE).exists()
+
+
+def _state(folder: Path, config: Mapping[str, Any], code: str | None) -> tuple[State, str, float | None]:
     owner = holder(folder)
     if owner is not None:
         return "running", owner, None
@@ -207,31 +227,23 @@ def _state(folder: Path, code: str | None) -> tuple[State, str, float | None]:
         return record.status, f"{record.failure.kind}: {record.failure.message}", None
     if code is not None and record.provenance.get("code", code) != code:
         return "other code", f"{record.status}, started {record.started}", record.seconds
+    if record.status == "finished" and lacks_rows(record, config):
+        return "incomplete", "not measured by this evaluation", record.seconds
+    if record.status == "finished" and lacks_weights(folder, config):
+        return "incomplete", "its weights were not kept", record.seconds
     return record.status, "", record.seconds
 
 
-def _name(study: Study, job: PlannedJob) -> str:
-    """`objective=huber, seed=0`."""
-    return describe({name: (level,) for name, level in {**job.levels, study.replicate.key: job.replicate}.items()})
-
-
-def _refuse_duplicates(study: Study, jobs: Sequence[PlannedJob]) -> None:
+def _refuse_duplicates(plan: Plan) -> None:
     seen: dict[str, PlannedJob] = {}
-    for job in jobs:
+    for job in plan.jobs:
         before = seen.setdefault(job.key, job)
         if before is job:
             continue
-        names = [*job.levels, study.replicate.key]
-        differing = [
-            name
-            for name in names
-            if canonical({**before.levels, study.replicate.key: before.replicate}[name])
-            != canonical({**job.levels, study.replicate.key: job.replicate}[name])
-        ]
-        reasons = [f"{key} {NOT_TRAINING[key]}" for key in NOT_TRAINING for name in differing if is_below(name, (key,))]
+        one, other = plan.cell(before), plan.cell(job)
+        changed = [name for name in one if canonical(one[name]) != canonical(other[name])]
+        reasons = [f" ({key} {reason})" for key, reason in NOT_TRAINING.items() for n in changed if is_below(n, (key,))]
         raise UserError(
-            f"a duplicate arm: ({_name(study, before)}) and ({_name(study, job)}) would train on the same config "
-            f"(key {job.key}). "
-            + (f"The factor {', '.join(map(repr, differing))} changes nothing that training reads" if differing else "")
-            + (f": {'; '.join(reasons)}." if reasons else ".")
+            f"a duplicate arm: the jobs ({plan.name(before)}) and ({plan.name(job)}) would train on the same config. "
+            f"{' and '.join(changed) or 'The level'} changes nothing that training reads{''.join(reasons)}"
         )

@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from paribus.study.plan import Plan, State
 
 WIDTH = 118
-_ORDER: "tuple[State, ...]" = ("finished", "other code", "diverged", "failed", "interrupted", "unreadable", "running", "new")
+_TOLD = ("incomplete", "failed", "unreadable", "running")
+_ORDER: "tuple[State, ...]" = (
+    "finished",
+    "other code",
+    "incomplete",
+    "diverged",
+    "failed",
+    "interrupted",
+    "unreadable",
+    "running",
+    "new",
+)
 
 
 def plan_text(plan: "Plan") -> str:
@@ -115,9 +126,8 @@ def _held(plan: "Plan") -> str:
 def _warnings(plan: "Plan") -> str:
     lines = []
     if count := plan.states.get("other code"):
-        lines.append(f"{count} runs were made by another version of the code; rerun=changed runs them again")
-    lines += [f"{job.key} is {job.state}: {job.note}" for job in plan.jobs if job.state in ("failed", "unreadable")]
-    lines += [f"{job.key} runs elsewhere: {job.note}" for job in plan.jobs if job.state == "running"]
+        lines.append(f"{count} runs were made by another version of the code and are kept; rerun=all runs all again")
+    lines += [f"{job.key} is {job.state}: {job.note}" for job in plan.jobs if job.note and job.state in _TOLD]
     return "\n".join(lines)
 
 

@@ -1,0 +1,157 @@
+"""A sweep from its plan to its end, under any launcher: what `paribus plan` shows and `paribus run` runs."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from hydra.core.utils import JobReturn
+
+from paribus.compose import Composer, open_tree
+from paribus.provenance import code_hash
+from paribus.study.levels import canonical
+from paribus.study.locks import holder
+from paribus.study.plan import Plan, PlannedJob, make_plan
+
+POLL = 2.0
+
+Launch = Callable[[Sequence[PlannedJob]], Sequence[JobReturn]]
+"""Hands jobs to a launcher and returns when they have ended."""
+
+
+def plan_command(overrides: Sequence[str], as_json: bool = False, check: bool = False) -> int:
+    """`paribus plan`: print what `paribus run` would do with these overrides; the exit code.
+
+    Raises:
+        UserError: it would be refused.
+    """
+    own = [each for each in overrides if each.lstrip("+~").startswith(("hydra.", "hydra/"))]
+    plan = plan_sweep(Composer(open_tree(), own), [each for each in overrides if each not in own])
+    if check:
+        check_configs(plan.jobs)
+    print(json.dumps(plan.to_json(), indent=1) if as_json else plan.text())
+    return 0
+
+
+def plan_sweep(composer: Composer, overrides: Sequence[str]) -> Plan:
+    """The plan of the study, or of the sweep, that these overrides ask for."""
+    requests = composer.requests(overrides)
+    return make_plan(composer.study(requests), requests, composer.read, code_hash())
+
+
+def check_configs(jobs: Sequence[PlannedJob]) -> None:
+    """Check in full the config of each arm and of each replicate, before any is run.
+
+    Raises:
+        UserError: one of them would not build.
+    """
+    from paribus.build import check
+
+    seen: set[object] = set()
+    for job in jobs:
+        parts = {("arm", canonical(job.levels)), ("replicate", canonical(job.replicate))}
+        if not parts <= seen:
+            check(job.config.resolved)
+        seen |= parts
+
+
+def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> list[JobReturn]:
+    """Run every job that is due, wait for those that others run, and report.
+
+    Returns:
+        What the launcher returned, for each job that it was given.
+
+    Raises:
+        UserError: nothing can be run as it is.
+        SystemExit: a job did not finish (1), or the verdicts ask for an exit code of their own.
+    """
+    from paribus.run import after_sweep
+
+    plan = plan_sweep(composer, overrides)
+    check_configs(plan.due)
+    running = _Running(launch)
+    running.finish(plan)
+    plan = plan.refreshed()
+    exit_code = after_sweep(plan) if any(job.seconds is not None for job in plan.jobs) else 0
+    failures = _failures(plan, running.errors)
+    if failures:
+        print(failures, file=sys.stderr)
+    if failures or exit_code:
+        raise SystemExit(1 if failures else exit_code)
+    return running.returns
+
+
+class _Running:
+    """The part of a sweep in which jobs run, here and elsewhere.
+
+    Attributes:
+        returns: what the launcher returned.
+        errors: what stopped a job before it could leave a record, by key.
+    """
+
+    def __init__(self, launch: Launch) -> None:
+        self.returns: list[JobReturn] = []
+        self.errors: dict[str, Exception] = {}
+        self._launch = launch
+
+    def finish(self, plan: Plan) -> None:
+        """Come back when no job is left to run, here or elsewhere."""
+        left = list(plan.due)
+        elsewhere = [job for job in plan.jobs if job.state == "running"]
+        while left or elsewhere:
+            if left:
+                left, others = self._run(left)
+                elsewhere += others
+            else:
+                left, elsewhere = _wait(elsewhere)
+
+    def _run(self, jobs: Sequence[PlannedJob]) -> tuple[list[PlannedJob], list[PlannedJob]]:
+        """Launch jobs; those that were not begun, and those that another process has."""
+        try:
+            returns = self._launch(jobs)
+        except Exception as error:
+            # Launchers give up when one of their processes dies. What was begun is recorded; go on with the rest.
+            now = [job.refreshed() for job in jobs]
+            left = [job for job in now if job.state == "new"]
+            if len(left) == len(jobs):
+                raise
+            print(f"the launcher stopped ({type(error).__name__}: {error}); {len(left)} jobs left", file=sys.stderr)
+            return left, [job for job in now if job.state == "running"]
+        self.returns += returns
+        elsewhere = []
+        for job, each in zip(jobs, returns, strict=True):
+            try:
+                if each.return_value == "skipped":
+                    elsewhere.append(job)
+            except Exception as error:
+                self.errors[job.key] = error
+        return [], elsewhere
+
+
+def _wait(jobs: Sequence[PlannedJob]) -> tuple[list[PlannedJob], list[PlannedJob]]:
+    """Wait until one of these is let go; those that were but are not ended, and those that are still held."""
+    owners = {job.key: holder(job.folder) for job in jobs}
+    if all(owners.values()):
+        names = sorted({str(owner) for owner in owners.values()})
+        print(f"waiting for {len(jobs)} jobs that run elsewhere: {', '.join(names)}")
+        while all(owners.values()):
+            time.sleep(POLL)
+            owners = {job.key: holder(job.folder) for job in jobs}
+    released = [job.refreshed() for job in jobs if owners[job.key] is None]
+    held = [job for job in jobs if owners[job.key] is not None]
+    return [job for job in released if job.state in ("new", "interrupted", "unreadable")], held
+
+
+def _failures(plan: Plan, errors: dict[str, Exception]) -> str:
+    """Which jobs did not finish, why, and how to run one of them again."""
+    lines = []
+    for job in plan.jobs:
+        error = errors.get(job.key)
+        if error is None and job.seconds is not None and job.state != "diverged":
+            continue
+        reason = f"{type(error).__name__}: {error}" if error else job.note
+        lines.append(f"  {job.key} ({plan.name(job)}) {job.state}{': ' if reason else ''}{reason}")
+    if not lines:
+        return ""
+    again = "one again: paribus run --key KEY; all: the same command (with rerun=all also those that diverged)"
+    return "\n".join([f"{len(lines)} of {len(plan.jobs)} jobs did not finish:", *lines, again])
