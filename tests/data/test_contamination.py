@@ -66,6 +66,15 @@ def test_the_principal_axis_agrees_with_a_singular_value_decomposition() -> None
     np.testing.assert_allclose(score * np.sign(score @ expected), expected, atol=1e-10)
 
 
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, 1), (1, 1, -1), (-1, -1, -1)])
+def test_the_axis_points_to_large_values_of_the_column_that_weighs_most(signs: tuple[int, int, int]) -> None:
+    common = np.linspace(-1, 1, 40)
+    weighs_most = (
+        np.column_stack([common + 0.3 * np.cos(9 * common), common, common - 0.3 * np.cos(9 * common)]) * signs
+    )
+    assert np.corrcoef(principal_score(weighs_most), weighs_most[:, 1])[0, 1] > 0.9
+
+
 def test_scores_do_not_depend_on_units_and_stay_finite_at_extremes() -> None:
     np.testing.assert_allclose(principal_score(INPUTS * [1e200, 1e-200, 1.0]), principal_score(INPUTS), atol=1e-9)
     assert (principal_score(np.full((5, 2), 3.0)) == 0).all()

@@ -12,6 +12,7 @@ from paribus.data import AutoMpg, Boston, Contamination, Diabetes, InMemoryData,
 from paribus.data.regression import RawTable, RegressionData, fits_float32
 from paribus.data.splitting import ResplitRegression
 from paribus.errors import UserError
+from paribus.streams import stream_seed
 
 CLEAN = Contamination(0.0, 400.0, "one", "random")
 SPOILT = Contamination(0.2, 400.0, "both", "leverage")
@@ -183,6 +184,13 @@ def test_splits_have_the_sizes_asked_for_and_overlap_between_seeds() -> None:
     assert data.sizes() == {"train": 442 - 88 - 44, "validation": 44, "test": 88}
     assert data.replication == "resplit"
     assert SOURCES["diabetes"](0, validation_fraction=0.0).sizes()["validation"] == 0
+
+
+def test_the_split_is_drawn_from_the_stream_split_alone() -> None:
+    data = SOURCES["diabetes"](7)
+    order = np.random.default_rng(stream_seed(7, "split")).permutation(442)
+    expected = torch.from_numpy(data.table.target[order[:88]])
+    torch.testing.assert_close(data.to_target_units(data.parts["test"]["y"]), expected, atol=1e-4, rtol=0)
 
 
 def test_a_larger_validation_part_keeps_the_test_part() -> None:
