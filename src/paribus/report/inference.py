@@ -1,0 +1,106 @@
+"""A study for records that came without one: whatever differs between their configs is taken for a factor."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from paribus.study.levels import Level, canonical, label
+from paribus.study.records import RunRecord
+from paribus.study.structure import Metric, Study, ad_hoc_study
+
+REPLICATE = "seed"
+MOST_LEVELS = 50
+"""A key with more values than this is more likely a measurement or a path than a factor."""
+
+
+def inferred_study(records: Collection[RunRecord]) -> tuple[Study, tuple[str, ...]]:
+    """The study whose factors are the differing choices and config keys, and notes on what was left out.
+
+    A key below a differing choice belongs to that choice. A factor whose level follows from another factor's is left
+    out, since no record tells the two apart.
+    """
+    settings = [differing_key_values(record) for record in records]
+    levels = {
+        key: distinct(setting.get(key) for setting in settings) for key in sorted({k for s in settings for k in s})
+    }
+    groups = {key for record in records for key in record.choices}
+    varied = {key: values for key, values in levels.items() if len(values) > 1 and key not in (REPLICATE, "name")}
+    chosen = sorted(
+        (key for key in varied if not any(key.startswith(f"{group}.") for group in groups & set(varied) - {key})),
+        key=lambda key: (key not in groups, key),
+    )
+    notes = [
+        f"{key} takes {len(varied[key])} values and was not taken for a factor."
+        for key in chosen
+        if len(varied[key]) > MOST_LEVELS
+    ]
+    kept: list[str] = []
+    for key in (key for key in chosen if len(varied[key]) <= MOST_LEVELS):
+        twin = next((other for other in kept if follows(settings, key, other)), None)
+        if twin is None:
+            kept = [other for other in kept if not follows(settings, other, key)] + [key]
+        else:
+            notes.append(f"{key} varies with {twin}: these records do not tell the two apart.")
+    study = ad_hoc_study(
+        factors={key: varied[key] for key in kept},
+        replicate={REPLICATE: sorted({record.seed for record in records}) or [0]},
+        metrics=inferred_metrics(records),
+        within=within_levels(records),
+        question="",
+    )
+    return study, tuple(notes)
+
+
+def differing_key_values(record: RunRecord) -> dict[str, Level]:
+    """The record's choices, and the plain values of its config by dotted key."""
+    return {**dict(flattened(record.config)), **record.choices}
+
+
+def flattened(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Level]]:
+    """Dotted keys and their values; lists as their text, since a level is one value."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", label(tuple(value)) if isinstance(value, list) else value
+
+
+def distinct(values: Iterator[Level]) -> list[Level]:
+    """Each value once, in a natural order: numbers by size, then texts."""
+    unique = {canonical(value): value for value in values}
+    return sorted(unique.values(), key=lambda value: (isinstance(value, str), value is None, sort_key(value)))
+
+
+def sort_key(value: Level) -> tuple[float, str]:
+    """Numbers by size, anything else by its text."""
+    return (float(value), "") if isinstance(value, int | float) else (0.0, str(value))
+
+
+def follows(settings: list[dict[str, Level]], key: str, other: str) -> bool:
+    """Whether the value of `key` is the same wherever the value of `other` is."""
+    seen: dict[object, object] = {}
+    return all(
+        seen.setdefault(canonical(setting.get(other)), canonical(setting.get(key))) == canonical(setting.get(key))
+        for setting in settings
+    )
+
+
+def inferred_metrics(records: Collection[RunRecord]) -> list[Metric]:
+    """Every number that any row measured; which way is better is not known."""
+    names = dict.fromkeys(
+        name
+        for record in records
+        for row in record.rows
+        for name, value in row.metrics.items()
+        if not math.isnan(value)
+    )
+    return [Metric(name, "neither") for name in names]
+
+
+def within_levels(records: Collection[RunRecord]) -> dict[str, list[Level]]:
+    """The within-run factors that rows speak of, and their levels."""
+    names = dict.fromkeys(name for record in records for row in record.rows for name in row.levels)
+    return {
+        name: distinct(row.levels[name] for record in records for row in record.rows if name in row.levels)
+        for name in names
+    }
