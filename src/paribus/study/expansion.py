@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from paribus.errors import UserError
+from paribus.study.declared import levels_of
 from paribus.study.levels import Cell, Level, Setting, describe
-from paribus.study.structure import Factor, Replicate, Study
+from paribus.study.structure import Factor, Replicate, Study, checked
 
 SEED = "seed"
 
@@ -62,7 +63,7 @@ def expand(study: Study | None, requests: Sequence[Request], seed: Level = 0) ->
     """
     # As Hydra has it, the last of several counts.
     requests = list({(request.prefix, request.key): request for request in requests}.values())
-    study = study or Study(question="", factors=(), replicate=Replicate(SEED, (seed,)), metrics=())
+    study = study or _ad_hoc(requests, seed)
     known = {study.replicate.key, *(factor.name for factor in study.factors)}
     for request in requests:
         _refuse_impossible(request, known)
@@ -70,16 +71,14 @@ def expand(study: Study | None, requests: Sequence[Request], seed: Level = 0) ->
     others = [request for request in requests if request.key not in known]
     _refuse_conflicts(study, others)
     swept = [request for request in others if request.swept]
-    study = replace(study, factors=(*study.factors, *(Factor(each.key, each.values) for each in swept)))  # type: ignore[arg-type]
-    cells = study.cells()
-    if not cells:
-        raise UserError("nothing is left to run: study.exclude covers every combination that was asked for")
+    added = (Factor(each.key, levels_of(each.values, each.key, f"{each.key}=a,b")) for each in swept)
+    study = checked(replace(study, factors=(*study.factors, *added)))
     prefixes = {request.key: request.prefix for request in swept}
     common = tuple(request.line for request in others if not request.swept)
     return study, tuple(
         Assignment(cell, level, (*common, *_settings(study, cell, prefixes), f"{study.replicate.key}={written(level)}"))
         for level in study.replicate.levels
-        for cell in cells
+        for cell in study.cells()
     )
 
 
@@ -100,6 +99,12 @@ def written(value: Setting | Mapping[str, Setting]) -> str:
         return value
     # Only a backslash that stands before a quote is an escape.
     return "'" + re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + (r"\'" if match[2] else ""), value) + "'"
+
+
+def _ad_hoc(requests: Sequence[Request], seed: Level) -> Study:
+    names = [request.key for request in requests if request.swept and request.key != SEED]
+    question = f"What does a change of {' and of '.join(names)} do?" if names else "How does one configuration do?"
+    return Study(question, factors=(), replicate=Replicate(SEED, (seed,)), metrics=())
 
 
 def _settings(study: Study, cell: Cell, prefixes: Mapping[str, str]) -> list[str]:

@@ -111,10 +111,9 @@ def _held(plan: "Plan") -> str:
     groups: dict[str, list[str]] = {}
     for key, value in plan.held_equal.items():
         root, _, rest = key.partition(".")
-        if rest != "_target_":
-            groups.setdefault(root, []).append(f"{rest}={label(value)}" if rest else label(value))
-        else:
-            groups.setdefault(root, [])
+        shown = groups.setdefault(root, [])
+        if not key.endswith(("_target_", "_partial_")):
+            shown.append(f"{rest}={label(value)}" if rest else label(value))
     lines = []
     for root, leaves in groups.items():
         option = f"{same[root]}: " if root in same and leaves else same.get(root, "")
