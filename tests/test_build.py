@@ -293,10 +293,13 @@ def test_another_seed_has_other_initial_weights_and_zero_is_a_seed():
 
 
 def test_checking_and_building_leave_the_global_streams_alone():
-    before = torch.get_rng_state()
-    check(changed({"objective.delta": 0.77}))
-    build(CONFIG)
-    assert torch.equal(torch.get_rng_state(), before)
+    with torch.random.fork_rng():
+        torch.manual_seed(2024)
+        before = torch.get_rng_state()
+        check(changed({"objective.delta": 0.77}))
+        assert torch.equal(torch.get_rng_state(), before)
+        build(CONFIG)
+        assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_checking_loads_no_data(monkeypatch):

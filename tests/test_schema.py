@@ -3,6 +3,7 @@
 import math
 import sys
 import types
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NewType, Optional, Protocol, Union
@@ -232,6 +233,19 @@ class Open:
         pass
 
 
+class Abstract(ABC):
+    def __init__(self, width: int = None) -> None:  # noqa: RUF013  # older foreign code is written so
+        self.width = width
+
+    @abstractmethod
+    def draw(self) -> int: ...
+
+
+class Concrete(Abstract):
+    def draw(self) -> int:
+        return 1
+
+
 class Forward:
     def __init__(self, known: "int", unknown: "NowhereDefined | None" = None) -> None:
         pass
@@ -242,7 +256,7 @@ def package(request, monkeypatch):
     """The classes above as a module that a config may name: as Paribus's own and as a user's."""
     module = types.ModuleType(request.param)
     module.__spec__ = types.SimpleNamespace(name=request.param)
-    for each in (Inner, Outer, Bare, Open):
+    for each in (Inner, Outer, Bare, Open, Abstract, Concrete):
         monkeypatch.setattr(each, "__module__", request.param)
         setattr(module, each.__name__, each)
     monkeypatch.setitem(sys.modules, request.param, module)
@@ -320,6 +334,12 @@ def test_keywords_are_passed_on_where_they_are_meant_to_be(package):
     assert check_value("part", {"_target_": f"{package}.Open", "width": 1, "more": 2})
     with pytest.raises(UserError, match=r"Bare takes no 'more'\. It takes no arguments"):
         check_value("part", {"_target_": f"{package}.Bare", "more": 2})
+
+
+def test_an_abstract_class_is_refused_and_a_default_of_null_allows_null(package):
+    assert check_value("part", {"_target_": f"{package}.Concrete", "width": None})
+    with pytest.raises(UserError, match=r"^part\._target_=.*Abstract: this is an abstract class"):
+        check_value("part", {"_target_": f"{package}.Abstract", "width": None})
 
 
 def test_types_that_only_a_type_checker_knows_count_as_any():

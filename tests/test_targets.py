@@ -102,10 +102,12 @@ def test_a_misspelt_target_is_answered_with_the_nearest(name, advice):
 
 @pytest.fixture
 def own_package(tmp_path, monkeypatch):
-    """A package outside of the allow-list, which does harm when it is imported."""
+    """A package outside of the allow-list."""
     (tmp_path / "ours_for_targets").mkdir()
     source = "import json\nfrom json import JSONDecoder\nclass Loss:\n    pass\ndef make():\n    return 1\n"
+    source += "class Ready:\n    def __call__(self):\n        return 2\nready = Ready()\n"
     (tmp_path / "ours_for_targets" / "__init__.py").write_text(source)
+    (tmp_path / "ours_for_targets" / "__main__.py").write_text("def main():\n    pass\n")
     (tmp_path / "ours_for_targets" / "broken.py").write_text("import a_package_that_is_not_installed\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield "ours_for_targets"
@@ -125,7 +127,7 @@ def test_the_environment_allows_a_package_of_ones_own(own_package, monkeypatch, 
     monkeypatch.setenv("PARIBUS_TARGETS", packages)
     assert find_target("objective", f"{own_package}.Loss").__name__ == "Loss"
     assert find_target("objective", f"{own_package}.make")() == 1
-    for borrowed in ("json.loads", "JSONDecoder"):
+    for borrowed in ("json.loads", "JSONDecoder", "json", "ready", "ready.__call__"):
         with pytest.raises(UserError):
             find_target("objective", f"{own_package}.{borrowed}")
 
@@ -134,6 +136,13 @@ def test_allowing_a_package_does_not_allow_its_namesakes(own_package, monkeypatc
     monkeypatch.setenv("PARIBUS_TARGETS", "ours_for")
     with pytest.raises(UserError, match="may name"):
         find_target("objective", f"{own_package}.Loss")
+
+
+def test_a_private_module_is_not_imported(own_package, monkeypatch):
+    monkeypatch.setenv("PARIBUS_TARGETS", own_package)
+    with pytest.raises(UserError, match="may name"):
+        find_target("objective", f"{own_package}.__main__.main")
+    assert f"{own_package}.__main__" not in sys.modules
 
 
 def test_a_package_that_is_not_installed_is_named(own_package, monkeypatch):
