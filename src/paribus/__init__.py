@@ -1,0 +1,1 @@
+"""Compare objectives, models and methods on equal terms: a verdict with its interval."""
