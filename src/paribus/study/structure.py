@@ -8,7 +8,8 @@ from typing import Literal, cast
 
 from paribus.errors import UserError, nearest
 from paribus.study import declared
-from paribus.study.claims import Claim, parse_claims, parse_condition
+from paribus.study.claim_parsing import parse_claims, parse_condition
+from paribus.study.claims import Claim
 from paribus.study.levels import Cell, Condition, Level, Setting, canonical, describe, label, matches
 
 Direction = Literal["minimise", "maximise", "neither"]
