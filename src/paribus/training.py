@@ -3,10 +3,10 @@
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -76,6 +76,10 @@ class Training:
         epochs = math.inf if self.max_epochs is None else self.max_epochs * steps_per_epoch
         return int(min(steps, epochs))
 
+    def steps_for(self, data: InMemoryData) -> int:
+        """The budget in optimizer steps on data that is set up."""
+        return self.total_steps(-(-data.sizes()["train"] // data.batch_size))
+
     def stretch_end(self, start: int, total: int) -> int:
         """The step at which the stretch that begins at `start` is validated."""
         return min(total, (start // self.validate_every + 1) * self.validate_every)
@@ -91,17 +95,36 @@ class Training:
         """
         torch.set_num_threads(self.threads)
         data.place(self.device, torch.float64 if self.precision == "64-true" else torch.float32)
-        steps_per_epoch = -(-data.sizes()["train"] // data.batch_size)
-        total = self.total_steps(steps_per_epoch)
-        loader = ChunkLoader(
+        total = self.steps_for(data)
+        loader = self.loader(data, lambda: family.step)
+        family.begin(total, loader.batch_size, self.clip_norm)
+        validation = data.val_dataloader() if data.sizes()["validation"] else None
+        self.run(family, loader, validation, total, folder, curves, loggers, progress)
+
+    def loader(self, data: InMemoryData, position: Callable[[], int]) -> ChunkLoader:
+        """The training part in chunks. `position`: the number of steps done so far."""
+        total = self.steps_for(data)
+        return ChunkLoader(
             data.parts["train"],
             data.batch_size,
             data.seed,
-            position=lambda: family.step,
+            position=position,
             stop=lambda start: self.stretch_end(start, total),
             chunk_steps=self.chunk_steps,
         )
-        family.begin(total, loader.batch_size, self.clip_norm)
+
+    def run(
+        self,
+        module: pl.LightningModule,
+        loader: Iterable[Any],
+        validation: Iterable[Any] | None,
+        total: int,
+        folder: Path,
+        curves: Curves,
+        loggers: list[Logger],
+        progress: bool,
+    ) -> None:
+        """Let Lightning train a module that counts its own steps, for `total` steps; otherwise as `fit`."""
         resume = folder / RESUME_FILE
         callbacks: list[pl.Callback] = [ResumeCheckpoint(resume, self.resume_seconds, curves)]
         if self.max_minutes is not None:
@@ -123,9 +146,9 @@ class Training:
                 num_sanity_val_steps=0,
             )
             trainer.fit(
-                family,
+                module,
                 loader,
-                data.val_dataloader() if data.sizes()["validation"] else None,
+                validation,
                 ckpt_path=resume if resume.exists() else None,
                 weights_only=True,
             )

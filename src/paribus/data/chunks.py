@@ -72,12 +72,21 @@ class ChunkLoader:
         self._order = lru_cache(maxsize=2)(lambda epoch: epoch_order(seed, epoch, self.examples))
 
     def __iter__(self) -> Iterator[Chunk]:
+        for steps in self.spans():
+            yield self.chunk(steps)
+
+    def spans(self) -> Iterator[range]:
+        """The steps of each chunk of a pass."""
         start = self.position()
         end = self.stop(start)
         for first in range(start, end, self.chunk_steps):
-            batches = [self.indices(step) for step in range(first, min(first + self.chunk_steps, end))]
-            index = torch.cat(batches)
-            yield Chunk({name: tensor[index] for name, tensor in self.rows.items()}, tuple(map(len, batches)))
+            yield range(first, min(first + self.chunk_steps, end))
+
+    def chunk(self, steps: range) -> Chunk:
+        """The minibatches of consecutive steps."""
+        batches = [self.indices(step) for step in steps]
+        index = torch.cat(batches)
+        return Chunk({name: tensor[index] for name, tensor in self.rows.items()}, tuple(map(len, batches)))
 
     def indices(self, step: int) -> Tensor:
         """The examples of the minibatch of optimizer step `step`."""

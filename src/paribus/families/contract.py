@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from paribus.data.chunks import Batch, Chunk
+from paribus.errors import NonFiniteLoss
 from paribus.families.history import History
 from paribus.families.noise import Noise, NoiseSpec, NoiseStream
 from paribus.objectives.loss import Loss
@@ -82,11 +83,21 @@ class Family(pl.LightningModule):
 
     def training_step(self, chunk: Chunk | Batch, batch_idx: int) -> None:
         """Take the steps of a chunk, or of one minibatch, and log the mean of each term over them."""
+        batches = chunk if isinstance(chunk, Chunk) else (chunk,)
         optimizers = self.optimizers(use_pl_optimizer=False)
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        history = self.advance(batches, optimizers if isinstance(optimizers, list) else [optimizers])
+        values = {f"train/{name}": value for name, value in history.means().items()}
+        self.log_dict(values | {"step": float(self.step)})
+
+    def advance(self, batches: Iterable[Batch], optimizers: list[Optimizer]) -> History:
+        """Take a step for each minibatch; the losses before each.
+
+        Raises:
+            NonFiniteLoss: a total is not finite.
+        """
         movers = [(*pair, self.parameters_of(pair[0])) for pair in zip(self.phases, optimizers, strict=True)]
         history = History()
-        for batch in chunk if isinstance(chunk, Chunk) else (chunk,):
+        for batch in batches:
             noise = self.noise.at(self.step, like=batch["x"])
             factor = self.schedule(self.step, self.total_steps)
             for phase, optimizer, parameters in movers:
@@ -94,8 +105,10 @@ class Family(pl.LightningModule):
                     set_learning_rate(optimizer, factor)
                     history.add(phase.name, self.step, self._take_step(phase, optimizer, parameters, batch, noise))
             self.step += 1
-        means = history.means()
-        self.log_dict({f"train/{name}": value for name, value in means.items()} | {"step": float(self.step)})
+        failed, value = history.first_non_finite()
+        if failed >= 0:
+            raise NonFiniteLoss(int(failed), float(value))
+        return history
 
     def _take_step(
         self, phase: Phase, optimizer: Optimizer, parameters: list[nn.Parameter], batch: Batch, noise: Noise

@@ -49,6 +49,12 @@ class NoiseStream:
             self._block = (number, self._draw(number))
         return {name: block[position, : len(like)].to(like) for name, block in self._block[1].items()}
 
+    def span(self, first: int, stop: int) -> Noise:
+        """The noise of steps `first` to `stop - 1`, by name, `[steps, batch, *shape]` for whole minibatches."""
+        blocks = [self._draw(number) for number in range(first // BLOCK, (stop - 1) // BLOCK + 1)]
+        start = first - first // BLOCK * BLOCK
+        return {name: torch.cat([block[name] for block in blocks])[start : start + stop - first] for name in self.spec}
+
     def _draw(self, number: int) -> Noise:
         generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", number))
         draw = {"normal": torch.randn, "uniform": torch.rand}
