@@ -109,8 +109,7 @@ def test_reading_a_job_gives_plain_containers(loader):
     assert job.unresolved["network"]["width"] == "${data.batch_size}"
     assert job.resolved["network"] == {"_target_": "tests.Mlp", "hidden": [16, 16], "width": 16}
     assert job.resolved["logger"]["group"] == "robust"
-    assert "hydra" not in job.resolved
-    assert "hydra" not in job.unresolved
+    assert not {"hydra", "study"} & (job.resolved.keys() | job.unresolved.keys())
     assert job.choices["network"] == "mlp"
     assert job.choices["experiment"] == "robust"
     assert not any(group.startswith("hydra") for group in job.choices)
@@ -118,8 +117,30 @@ def test_reading_a_job_gives_plain_containers(loader):
 
 
 def test_a_config_may_refer_to_hydras_node(loader):
-    job = Composer(loader).read(["+label=${hydra:runtime.choices.objective}", "objective=huber"])
+    composer = Composer(loader)
+    job = composer.read(["+label=${hydra:runtime.choices.objective}", "objective=huber"])
     assert job.resolved["label"] == "huber"
+    excluded = "hydra.job.config.override_dirname.exclude_keys=[label]"
+    job = composer.read([excluded, "+label=${hydra:job.override_dirname}", "seed=7"])
+    assert job.resolved["label"] == "seed=7"
+
+
+@pytest.mark.parametrize("overrides", JOBS, ids=" ".join)
+def test_reading_gives_what_composing_gives(loader, overrides):
+    composer = Composer(loader)
+    job, read = composer.compose(overrides), composer.read(overrides)
+    HydraConfig.instance().set_config(job)
+    whole = OmegaConf.to_container(job, resolve=False)
+    assert read.unresolved == {key: value for key, value in whole.items() if key not in ("hydra", "study")}
+    assert read.resolved == {
+        key: OmegaConf.to_container(OmegaConf.create(job), resolve=True)[key] for key in read.resolved
+    }
+
+
+def test_what_is_said_of_the_study_is_no_matter_of_a_job(loader):
+    composer = Composer(loader)
+    overrides = ["experiment=robust", "study.replicate.seed=7"]
+    assert composer.read(overrides) == composer.read(overrides[:1])
 
 
 def test_the_study_is_read_without_knowing_its_factors(loader):

@@ -6,12 +6,12 @@ share all of that, and what remains, setting single values, takes about 1 ms. Th
 
 import pickle
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
+from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -85,7 +85,7 @@ class Composer:
         self._loader.repository = _Remembering(loader.get_search_path())
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
-        self._bases: dict[tuple[str, ...], bytes] = {}
+        self._bases: dict[tuple[str, ...], _Base] = {}
 
     def requests(self, overrides: Sequence[str]) -> list[Request]:
         """The overrides of a command line, without those of Hydra's own node.
@@ -101,9 +101,7 @@ class Composer:
         Only choices of groups and what is said of the study itself is read: anything else may depend on its factors.
         """
         chosen = [
-            each.line
-            for each in requests
-            if not each.swept and (self.is_group(each.key) or f"{each.key}.".startswith("study."))
+            each.line for each in requests if not each.swept and (self.is_group(each.key) or _is_of_study(each.key))
         ]
         with explained(chosen):
             study = self.compose(chosen).study
@@ -118,7 +116,7 @@ class Composer:
         parsed = self._parse(overrides)
         with explained(overrides):
             ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, RunMode.RUN, from_shell=True)
-            job = pickle.loads(zlib.decompress(self._base([each for each in parsed if self._is_shared(each)])))
+            job = pickle.loads(zlib.decompress(self._base(parsed).whole))
             ConfigLoaderImpl._apply_overrides_to_config([each for each in parsed if not self._is_shared(each)], job)
         task = [each for each in parsed if not each.is_hydra_override()]
         job.hydra.overrides.task = [each.input_line for each in task]
@@ -126,19 +124,21 @@ class Composer:
         return cast(DictConfig, job)
 
     def read(self, overrides: Sequence[str]) -> JobConfig:
-        """The config of the job with these overrides as plain containers, without Hydra's own node."""
-        job = self.compose(overrides)
-        choices = OmegaConf.to_container(job.hydra.runtime.choices)
-        with without_hydra(job) as task:
-            return JobConfig(
-                unresolved=cast(dict[str, Any], OmegaConf.to_container(task, resolve=False)),
-                resolved=resolved(task),
-                choices={
-                    group: option
-                    for group, option in cast(dict[str, Any], choices).items()
-                    if isinstance(option, str) and not group.startswith("hydra/")
-                },
-            )
+        """The config of the job with these overrides as plain containers, without the nodes `hydra` and `study`.
+
+        Raises:
+            UserError: as `compose`; or a value is missing, or an interpolation leads nowhere.
+        """
+        parsed = self._parse(overrides)
+        values = [each for each in parsed if not self._is_shared(each) and not _is_of_study(each.key_or_group)]
+        with explained(overrides):
+            ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, RunMode.RUN, from_shell=True)
+            base = self._base(parsed)
+            task = pickle.loads(base.task)
+            ConfigLoaderImpl._apply_overrides_to_config(values, task)
+        with _hydra_on_demand(lambda: self.compose(overrides)):
+            unresolved = cast(dict[str, Any], OmegaConf.to_container(task, resolve=False))
+            return JobConfig(unresolved, resolved(task), base.choices)
 
     def frozen(self) -> "FrozenLoader":
         """A loader for launchers, which gives the jobs composed so far whatever happens to the files from now on."""
@@ -161,12 +161,41 @@ class Composer:
         is_choice = not isinstance(override.value(), dict) and self.is_group(override.key_or_group)
         return is_choice or override.is_hydra_override()
 
-    def _base(self, shared: Sequence[Override]) -> bytes:
-        lines = tuple(str(each.input_line) for each in shared)
+    def _base(self, parsed: Sequence[Override]) -> "_Base":
+        lines = tuple(str(each.input_line) for each in parsed if self._is_shared(each))
         if lines not in self._bases:
-            config = self._loader.load_configuration(self.root, [*self.common, *lines], RunMode.RUN)
-            self._bases[lines] = zlib.compress(pickle.dumps(config), level=1)
+            self._bases[lines] = _Base.of(
+                self._loader.load_configuration(self.root, [*self.common, *lines], RunMode.RUN)
+            )
         return self._bases[lines]
+
+
+class _Base(NamedTuple):
+    """What jobs of the same choices share.
+
+    Attributes:
+        whole: the config, pickled and compressed, since launchers send it to other processes.
+        task: the config without the nodes `hydra` and `study`, pickled.
+        choices: the option chosen of each config group.
+    """
+
+    whole: bytes
+    task: bytes
+    choices: Mapping[str, str]
+
+    @classmethod
+    def of(cls, config: DictConfig) -> "_Base":
+        whole = zlib.compress(pickle.dumps(config), level=1)
+        chosen = cast(dict[str, Any], OmegaConf.to_container(config.hydra.runtime.choices))
+        choices = {
+            group: option
+            for group, option in chosen.items()
+            if isinstance(option, str) and not group.startswith("hydra/")
+        }
+        with open_dict(config):
+            for node in ("hydra", "study"):
+                config.pop(node, None)
+        return cls(whole, pickle.dumps(config), choices)
 
 
 class FrozenLoader(ConfigLoaderImpl):
@@ -204,16 +233,24 @@ class _Remembering(ConfigRepository):
         return {**self.__dict__, "_read": {}}
 
 
+class _HydraOnDemand:
+    """Stands in for the config whose node `hydra` interpolations like `${hydra:runtime.choices.data}` look into."""
+
+    def __init__(self, compose: Callable[[], DictConfig]) -> None:
+        self._compose = compose
+
+    @cached_property
+    def hydra(self) -> DictConfig:
+        return cast(DictConfig, self._compose().hydra)
+
+
 @contextmanager
-def without_hydra(job: DictConfig) -> Iterator[DictConfig]:
-    """`job` without Hydra's own node, which interpolations like `${hydra:runtime.choices.data}` still see."""
+def _hydra_on_demand(compose: Callable[[], DictConfig]) -> Iterator[None]:
     state = HydraConfig.instance()
     before = state.cfg
-    with open_dict(job):
-        hydra = job.pop("hydra")
-    state.cfg = cast(Any, SimpleNamespace(hydra=hydra))
+    state.cfg = cast(Any, _HydraOnDemand(compose))
     try:
-        yield job
+        yield
     finally:
         state.cfg = before
 
@@ -225,6 +262,10 @@ def explained(overrides: Sequence[str]) -> Iterator[None]:
         yield
     except (*EXPLAINED, ValueError) as error:
         raise explain(error, overrides) from error
+
+
+def _is_of_study(key: str) -> bool:
+    return key == "study" or key.startswith("study.")
 
 
 def _request(override: Override) -> Request:

@@ -35,7 +35,7 @@ RUN_AGAIN: Mapping[Rerun, frozenset[State]] = {
 
 @dataclass(frozen=True)
 class JobConfig:
-    """The config of a job as plain containers, without Hydra's own node.
+    """The config of a job as plain containers, without the nodes `hydra` and `study`.
 
     Attributes:
         unresolved: with its interpolations.
