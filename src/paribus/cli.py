@@ -145,9 +145,9 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from paribus.report import verify
+    from paribus.verify import verify_folder
 
-    return verify(_existing(options.folder))
+    return verify_folder(_existing(options.folder))
 
 
 def _existing(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """`paribus run`: the Hydra application. One job through this function, whichever launcher calls it."""
 
+import json
 import os
 import signal
 import sys
@@ -15,11 +16,19 @@ from omegaconf import DictConfig, OmegaConf
 from paribus.compose import conf_dir
 from paribus.errors import UserError, nearest
 from paribus.explain import EXPLAINED, explain, resolved
+from paribus.study.declaration import declaration
 from paribus.study.locks import claim, holder
-from paribus.study.plan import Plan, evaluation_key, train_key
-from paribus.study.records import RECORD_FILE, WEIGHTS_FILE, RunRecord, UnreadableRecord, read_record
-
-RERUN = ("failed", "all", "none")
+from paribus.provenance import code_hash
+from paribus.study.plan import RUN_AGAIN, Plan, State, evaluation_key, train_key
+from paribus.study.records import (
+    RECORD_FILE,
+    STUDY_FILE,
+    WEIGHTS_FILE,
+    RunRecord,
+    UnreadableRecord,
+    read_record,
+    write_atomically,
+)
 
 
 def main(overrides: Sequence[str]) -> int:
@@ -31,24 +40,40 @@ def main(overrides: Sequence[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed by Hydra
     sys.argv = ["paribus run", *overrides]
     signal.signal(signal.SIGTERM, _stop)
+    _refuse_two_experiments(overrides)
     outcome = _Outcome()
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="run")(outcome.task)()
     except EXPLAINED as error:
         raise explain(error, overrides, _known_names()) from error
+    if outcome.mistake:
+        raise outcome.mistake
     return outcome.exit_code
 
 
 class _Outcome:
-    """The exit code of a single run: Hydra's own `main` returns nothing."""
+    """How a single run ended: Hydra's `main` returns nothing, and comments on exceptions that pass through it."""
 
     exit_code = 0
+    mistake: UserError | None = None
 
     def task(self, config: DictConfig) -> str:
-        status = task(config)
+        try:
+            status = task(config)
+        except UserError as mistake:
+            self.mistake = mistake
+            return "refused"
         if status not in ("finished", "skipped"):
             self.exit_code = 1
         return status
+
+
+def _refuse_two_experiments(overrides: Sequence[str]) -> None:
+    for override in overrides:
+        if override.startswith("experiment=") and "," in override:
+            names = override.removeprefix("experiment=").split(",")
+            commands = "\n".join(f"  paribus run experiment={name.strip()}" for name in names)
+            raise UserError(f"{override}: an experiment is a study of its own; run one after the other:\n{commands}")
 
 
 def task(config: DictConfig) -> str:
@@ -103,10 +128,12 @@ def recorded(folder: Path) -> RunRecord | None:
 def keeps(record: RunRecord, folder: Path, config: Mapping[str, Any]) -> bool:
     """Whether the policy `rerun` leaves a record as it is."""
     policy = config["rerun"]
-    if policy not in RERUN:
-        raise UserError(f"rerun={policy}: expected one of {', '.join(RERUN)}.{nearest(policy, RERUN)}")
-    wants_weights = record.status == "finished" and lacks_weights(folder, config)
-    return policy != "all" and not wants_weights and (record.status in ("finished", "diverged") or policy == "none")
+    if policy not in RUN_AGAIN:
+        raise UserError(f"rerun={policy}: expected one of {', '.join(RUN_AGAIN)}.{nearest(policy, RUN_AGAIN)}")
+    state: State = "interrupted" if record.status == "running" else record.status
+    if state == "finished" and record.provenance.get("code") != code_hash():
+        state = "other code"
+    return state not in RUN_AGAIN[policy] and not (state == "finished" and lacks_weights(folder, config))
 
 
 def lacks_weights(folder: Path, config: Mapping[str, Any]) -> bool:
@@ -150,9 +177,17 @@ def rerun(key: str, output: Path) -> int:
 
 def after_sweep(plan: Plan) -> int:
     """Report on a sweep that has ended; the exit code that its verdicts ask for."""
-    from paribus.report import report_and_print
+    from paribus.report import report
+    from paribus.study.verdicts import exit_code, table
 
-    return report_and_print(plan.folder)
+    declared = plan.jobs[0].config.resolved["study"]
+    if declared is not None:
+        write_atomically(plan.folder / STUDY_FILE, json.dumps(declaration(declared, plan.study), indent=1))
+    files = report(plan.folder)
+    if files.verdicts:
+        print(table(files.verdicts))
+    print(f"report: {files.page}")
+    return exit_code(files.verdicts)
 
 
 def _known_names() -> list[str]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from paribus.errors import UserError
 from paribus.report.inference import inferred_study
 from paribus.study.comparison import Comparison, compare
-from paribus.study.records import RECORD_FILE, RunRecord, UnreadableRecord, read_record
-from paribus.study.structure import Study, parse_study
+from paribus.study.declaration import study_of
+from paribus.study.records import RECORD_FILE, STUDY_FILE, RunRecord, UnreadableRecord, read_record
+from paribus.study.structure import Study
 
-STUDY_FILE = "study.json"
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,4 @@ def declared_study(path: Path) -> Study:
         raise UserError(f"{path} is not complete JSON ({error}).") from None
     if not isinstance(mapping, dict):
         raise UserError(f"{path} holds a {type(mapping).__name__}, not a study.")
-    return parse_study(mapping)
+    return study_of(mapping)

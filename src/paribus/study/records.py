@@ -14,6 +14,7 @@ RECORD_FILE = "run.json"
 CONFIG_FILE = "config.yaml"
 FIT_FILE = "fit.json"
 WEIGHTS_FILE = "last.ckpt"
+STUDY_FILE = "study.json"
 
 Status = Literal["finished", "failed", "diverged", "interrupted", "running"]
 
