@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
+from pytorch_lightning.loggers import Logger
 
 from paribus.build import build_data, build_evaluator, build_family, build_loggers, build_training
 from paribus.curves import Curves
@@ -16,6 +17,7 @@ from paribus.data.chunks import epoch_order
 from paribus.data.contract import InMemoryData, tensor_hash
 from paribus.errors import NonFiniteLoss, UserError
 from paribus.families.contract import Family
+from paribus.mirror import conclude
 from paribus.provenance import Usage, environment
 from paribus.study.plan import evaluation_key
 from paribus.study.records import (
@@ -79,6 +81,7 @@ def run_job(job: Job, *, progress: bool, fence: Callable[[], None]) -> RunRecord
     write_record(job.folder, record)
     write_atomically(job.folder / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(dict(job.config))))
     run = _Run(job, record)
+    ended = record
     try:
         run.train_and_evaluate(progress)
         ended = replace(run.record, status="finished")
@@ -92,6 +95,8 @@ def run_job(job: Job, *, progress: bool, fence: Callable[[], None]) -> RunRecord
         ended = run.stopped("diverged", error, usage)
     except Exception as error:
         ended = run.stopped("failed", error, usage)
+    finally:
+        conclude(run.loggers, replace(ended, steps=run.steps))
     ended = replace(ended, steps=run.steps, **usage.so_far())
     fence()
     run.curves.write(job.folder)
@@ -118,6 +123,7 @@ class _Run:
     def __init__(self, job: Job, record: RunRecord) -> None:
         self.job, self.record = job, record
         self.curves = Curves()
+        self.loggers: list[Logger] = []
         self.family: Family | None = None
 
     @property
@@ -137,7 +143,8 @@ class _Run:
             sizes=data.sizes(),
             provenance=self.record.provenance | {"device": device_name(training), "threads": training.threads},
         )
-        training.fit(family, data, folder, self.curves, build_loggers(config, job=self.job), progress)
+        self.loggers = build_loggers(config, job=self.job)
+        training.fit(family, data, folder, self.curves, self.loggers, progress)
         if not all(parameter.isfinite().all() for parameter in family.parameters()):
             raise NonFiniteLoss(family.step, float("nan"))
         rows, drawing = evaluate(config, self.job.key, family, data)
