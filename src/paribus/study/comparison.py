@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from paribus.errors import UserError, nearest
-from paribus.study.levels import ANYWHERE, Cell, Condition, Level, canonical, describe, joined, matches
+from paribus.study.levels import ANYWHERE, Cell, Condition, Level, canonical, describe, joined
 from paribus.study.matching import cell_key, known_levels
 from paribus.study.measured import Measured, Run, measured
 from paribus.study.records import RunRecord
@@ -204,10 +204,15 @@ class Comparison:
         found = []
         for side in (first, second):
             condition = joined((where, side))
-            chosen = [index for index, cell in enumerate(table.cells) if matches(cell, condition)]
+            wanted = [(name, {canonical(level) for level in levels}) for name, levels in condition.items()]
+            chosen = {
+                tuple((name, level) for name, level in key.items() if name not in side): row
+                for row, key in enumerate(table.keys)
+                if all(name in key and key[name] in levels for name, levels in wanted)
+            }
             if not chosen:
                 return ([], []), f"the study has no {metric.name} where {describe(condition)}"
-            found.append({_others(table.cells[index], side): index for index in chosen})
+            found.append(chosen)
         both = [others for others in found[0] if others in found[1]]
         if not both:
             return ([], []), "the two arms have no cells that are alike in all other factors"
@@ -266,11 +271,6 @@ def _no_pairs(metric: Metric, first: Condition, second: Condition | None, proble
 
     none = np.zeros(0)
     return Pairs(metric, first, second or {}, (), none, none, none, 0, problem=problem)
-
-
-def _others(cell: Cell, side: Condition) -> tuple[tuple[str, object], ...]:
-    """The levels of the factors that `side` does not fix."""
-    return tuple((name, canonical(level)) for name, level in cell.items() if name not in side)
 
 
 def _logarithm(values: "Array") -> "Array":

@@ -33,12 +33,14 @@ class Measured:
     Attributes:
         cells: those that it has values in, or should have: a level for each factor and for the within-run factors
             that rows with this metric speak of.
+        keys: the same with canonical levels.
         trainings: for each cell the training behind it.
         values: [cells, replicates]; NaN where missing, the worst infinity where a run diverged.
         diverged: [cells, replicates], whether that is why.
     """
 
     cells: tuple[Cell, ...]
+    keys: tuple[Mapping[str, object], ...]
     trainings: tuple[Training, ...]
     values: "Array"
     diverged: "np.ndarray"
@@ -94,7 +96,8 @@ def measured(
                 diverged[row, index] = not isfinite(measurement)
     values[diverged] = worst
     every = tuple({**cell, **inner[part_key]} for cell, _, part_key in cells)
-    return Measured(every, tuple(training for _, training, _ in cells), values, diverged)
+    keys = tuple({name: canonical(level) for name, level in cell.items()} for cell in every)
+    return Measured(every, keys, tuple(training for _, training, _ in cells), values, diverged)
 
 
 def same(one: float, other: float) -> bool:

@@ -104,6 +104,13 @@ def student_interval(sample: Moments, alpha: float) -> tuple[Array, Array]:
     return sample.mean - half, sample.mean + half
 
 
+def median(values: ArrayLike) -> float:
+    """The median; the lower of the middle two where these are opposite infinities."""
+    sample = np.asarray(values, dtype=np.float64)
+    lower, upper = (float(np.quantile(sample, 0.5, method=side)) for side in ("inverted_cdf", "higher"))
+    return lower if np.isinf(lower) or np.isinf(upper) else float(np.median(sample))
+
+
 def median_rank(n: int, alpha: float) -> int:
     """Largest k such that the k-th smallest and the k-th largest of n bound the median at 1 - alpha; 0 if none do."""
     rank = int(stats.binom.ppf(alpha / 2, n, 0.5))

@@ -1,61 +1,22 @@
-"""Verdicts on a study's claims, with their intervals."""
+"""Verdicts on a study's claims: which are supported, which refuted, which undecided, and why."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from math import inf
+from typing import Literal
 
-from paribus.study.comparison import Comparison, Pairs
+from paribus.study import statistics
+from paribus.study.claims import Claim, Contrast, only
+from paribus.study.comparison import Comparison
+from paribus.study.findings import Finding, Tested, empty_finding, finding, tested
+from paribus.study.levels import Level, canonical, label
 from paribus.study.structure import Study
+from paribus.study.telling import limits, missing_text, reason
+from paribus.study.verdict_table import table, to_json
+
+__all__ = ["Finding", "Verdict", "exit_code", "judge", "pairwise", "table", "to_json"]
 
 Answer = Literal["supported", "refuted", "undecided", "not evaluated"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One difference (or one mean) with its interval, and what the interval says about a region.
-
-    Attributes:
-        name: what is estimated, e.g. `squared / absolute`.
-        pairs: the paired values behind it (for a mean, `second_values` are 0), for plots.
-        scale: `ratio`, `difference` or `mean`; estimate, interval and region are in these terms.
-        estimate: geometric mean of the ratios, or mean; the median where a run diverged. None where undefined.
-        low, high: the interval at `level`, the one that the verdict goes by.
-        level: confidence of the interval, 1 - .05 / (what Holm's procedure asks).
-        region_low, region_high: what the claim says the truth lies between.
-        p: two-sided p value of the test of the nearer edge of the region.
-        n: replicates used.
-        median, median_low, median_high: median and its order-statistic interval at `level`; None for n < 6.
-        effect: standardised effect, mean difference over its standard deviation (d_z), from the region's edge 0.
-        superiority: share of pairs in which the first value is larger, ties halved.
-        detectable: smallest departure from the region's edge that is found with probability .8, as a ratio or difference.
-        replicates_needed: about how many replicates would decide; None if decided, or if no number would.
-        skewness: of the differences; `skewed` where it is significant (two-sided, .05).
-        method: the procedure in words, e.g. "paired t on log-ratios, corrected for skewness".
-        note: what is special: identical arms, too few replicates, diverged runs; empty if nothing.
-    """
-
-    name: str
-    pairs: Pairs
-    scale: Literal["ratio", "difference", "mean"]
-    estimate: float | None
-    low: float | None
-    high: float | None
-    level: float
-    region_low: float
-    region_high: float
-    p: float
-    n: int
-    median: float | None = None
-    median_low: float | None = None
-    median_high: float | None = None
-    effect: float | None = None
-    superiority: float | None = None
-    detectable: float | None = None
-    replicates_needed: int | None = None
-    skewness: float | None = None
-    skewed: bool = False
-    method: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +28,7 @@ class Verdict:
         sentence: the claim in plain English.
         status: supported, refuted, undecided, or not evaluated.
         reason: why, in a sentence.
-        p, p_adjusted: of the claim, before and after Holm's adjustment over all claims.
+        p, p_adjusted: of the claim, before and after Holm's adjustment over all claims; None if not evaluated.
         level: confidence of the intervals of its findings.
         findings: one for `better` and `within`, one for each adjacent pair of `ordered` and `monotone`; empty if the
             claim could not be evaluated.
@@ -88,25 +49,102 @@ class Verdict:
 
 
 def judge(study: Study, comparison: Comparison) -> list[Verdict]:
-    """A verdict on each claim, in their order."""
-    raise NotImplementedError
-
-
-def pairwise(study: Study, comparison: Comparison, metric: str, factor: str) -> list[Finding]:
-    """Each level of `factor` against its first, in every cell of the other factors; Holm over the table."""
-    raise NotImplementedError
+    """A verdict on each claim, in their order; a claim that cannot be evaluated counts in Holm's procedure as p = 1."""
+    tests = [_test_claim(study, comparison, claim) for claim in study.claims]
+    p_values = [1.0 if isinstance(each, str) else min(_supported_p(each), _refuted_p(each)) for each in tests]
+    family = statistics.holm(p_values)
+    return [
+        _unevaluated(study, claim, each, level)
+        if isinstance(each, str)
+        else _verdict(study, claim, each, p, adjusted, level)
+        for claim, each, p, adjusted, level in zip(
+            study.claims, tests, p_values, family.adjusted, family.levels, strict=True
+        )
+    ]
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
     """0 all supported (or no claims), 1 any refuted or not evaluated, 3 some undecided and none of those."""
-    raise NotImplementedError
+    answers = {verdict.status for verdict in verdicts}
+    if answers & {"refuted", "not evaluated"}:
+        return 1
+    return 3 if "undecided" in answers else 0
 
 
-def table(verdicts: Sequence[Verdict]) -> str:
-    """The verdicts for a terminal, at most 120 columns wide."""
-    raise NotImplementedError
+def _test_claim(study: Study, comparison: Comparison, claim: Claim) -> list[Tested] | str:
+    """The contrasts of a claim with their evidence, or why it cannot be evaluated."""
+    metric = study.metric(claim.metric)
+    tests = []
+    for contrast in claim.contrasts(metric):
+        pairs = comparison.paired(metric.name, contrast.first, contrast.second, claim.where)
+        if pairs.problem:
+            return f"{contrast.name}: {pairs.problem}{'; ' if pairs.missing else ''}{missing_text(pairs)}"
+        tests.append(tested(contrast, pairs))
+    return tests
 
 
-def to_json(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
-    """Plain lists and dicts of every field but the raw values; infinities as None."""
-    raise NotImplementedError
+def _supported_p(tests: Sequence[Tested]) -> float:
+    """Every contrast must lie inside its region."""
+    return max(each.inside for each in tests)
+
+
+def _refuted_p(tests: Sequence[Tested]) -> float:
+    """One contrast outside its region is enough; Bonferroni over the contrasts."""
+    return min(1.0, len(tests) * min(each.outside for each in tests))
+
+
+def _verdict(study: Study, claim: Claim, tests: Sequence[Tested], p: float, adjusted: float, alpha: float) -> Verdict:
+    decided = p <= alpha
+    answer: Answer = "undecided" if not decided else "supported" if _supported_p(tests) <= alpha else "refuted"
+    findings = tuple(finding(each, alpha, decided) for each in tests)
+    return Verdict(
+        id=claim.id,
+        kind=claim.kind,
+        metric=claim.metric,
+        sentence=claim.sentence(study.metric(claim.metric)),
+        status=answer,
+        reason=reason(answer, findings, alpha),
+        p=p,
+        p_adjusted=adjusted,
+        level=1 - alpha,
+        findings=findings,
+        limits=limits(findings),
+    )
+
+
+def _unevaluated(study: Study, claim: Claim, why: str, alpha: float) -> Verdict:
+    sentence = claim.sentence(study.metric(claim.metric))
+    return Verdict(claim.id, claim.kind, claim.metric, sentence, "not evaluated", why, None, None, 1 - alpha)
+
+
+def pairwise(study: Study, comparison: Comparison, metric: str, factor: str) -> list[Finding]:
+    """Each level of `factor` against its first, in every cell of the other factors; Holm over the table."""
+    known, compared = study.metric(metric), study.factor(factor)
+    sign, nothing = ("/", 1.0) if known.scale == "log" else ("-", 0.0)
+    cells: dict[tuple[object, ...], dict[str, Level]] = {}
+    present: set[tuple[object, object]] = set()
+    for cell in comparison.measured(known).cells:
+        if factor in cell:
+            others = {name: level for name, level in cell.items() if name != factor}
+            cells.setdefault(key := tuple(map(canonical, others.items())), others)
+            present.add((key, canonical(cell[factor])))
+    tests = []
+    baseline = compared.levels[0]
+    for key, others in cells.items():
+        for level in compared.levels[1:]:
+            if (key, canonical(level)) in present and (key, canonical(baseline)) in present:
+                contrast = Contrast(
+                    f"{label(level)} {sign} {label(baseline)}",
+                    only({**others, factor: level}),
+                    only({**others, factor: baseline}),
+                    nothing,
+                    inf,
+                )
+                tests.append((contrast, comparison.paired(metric, contrast.first, contrast.second)))
+    weighed = [tested(contrast, pairs) if not pairs.problem else None for contrast, pairs in tests]
+    family = statistics.holm([min(each.inside, each.outside) for each in weighed if each is not None])
+    levels = iter(family.levels)
+    return [
+        finding(each, next(levels)) if each is not None else empty_finding(contrast, pairs)
+        for each, (contrast, pairs) in zip(weighed, tests, strict=True)
+    ]
