@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from paribus.compose import Composer, compose_job, conf_dir, open_tree
+from paribus.compose import Composer, admit_bundles, compose_job, conf_dir, open_tree
 from paribus.errors import UserError
 
 TREE = Path(__file__).parent / "small_conf"
@@ -152,6 +152,27 @@ def test_the_study_is_read_without_knowing_its_factors(loader):
     assert list(study["factors"]) == ["objective", "data.contamination.fraction", "problem"]
     assert study["replicate"] == {"seed": 7}
     assert composer.study(composer.requests(["objective=huber"])) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "admitted"),
+    [
+        (["experiment=robust", "problem=line"], ["experiment=robust", "+problem=line"]),
+        (
+            ["-m", "problem=line,wave", "experiment=robust", "seed=0"],
+            ["-m", "+problem=line,wave", "experiment=robust", "seed=0"],
+        ),
+        (
+            ["experiment=robust", "+problem=line", "objective=huber"],
+            ["experiment=robust", "+problem=line", "objective=huber"],
+        ),
+        (["problem=line"], ["problem=line"]),
+        (["experiment=robust", "problm=line"], ["experiment=robust", "problm=line"]),
+        (["--cfg", "job", "hydra/launcher=basic", "seed=1"], ["--cfg", "job", "hydra/launcher=basic", "seed=1"]),
+    ],
+)
+def test_bundles_pass_hydra(words, admitted):
+    assert admit_bundles(words, TREE) == admitted
 
 
 def test_requests_are_read_from_the_command_line(loader):

@@ -5,6 +5,7 @@ share all of that, and what remains, setting single values, takes about 1 ms. Th
 """
 
 import pickle
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ from paribus.study.plan import JobConfig
 
 ROOT = "run"
 VERSION_BASE = "1.3"
+
+_NAME = re.compile(r"([A-Za-z_]\w*)=")
 
 
 def conf_dir() -> Path:
@@ -67,6 +70,25 @@ def open_tree(tree: Path | None = None, extra: Path | None = None) -> ConfigLoad
 def compose_job(overrides: Sequence[str] = (), tree: Path | None = None) -> DictConfig:
     """The config of one run, with Hydra's own node, as `paribus run <overrides>` composes it."""
     return Composer(open_tree(tree)).compose(overrides)
+
+
+def admit_bundles(words: Sequence[str], tree: Path | None = None, extra: Path | None = None) -> list[str]:
+    """The words of a command line, such that Hydra lets the study's bundles pass.
+
+    A bundle is no key of the config, so Hydra refuses `problem=line`; as `+problem=line` it reaches the sweeper, which
+    narrows the bundle. `tree` and `extra`: as for `open_tree`.
+
+    Raises:
+        UserError: an override cannot be read, or there is no such experiment.
+    """
+    composer = Composer(open_tree(tree, extra))
+    strangers = {word for word in words if (match := _NAME.match(word)) and not composer.is_known(match[1])}
+    if not strangers:
+        return list(words)
+    study = composer.study(composer.requests([word for word in words if "=" in word and not word.startswith("-")]))
+    factors = dict(study["factors"] or {}) if study else {}
+    bundles = {name for name, levels in factors.items() if isinstance(levels, Mapping)}
+    return [f"+{word}" if word in strangers and word.partition("=")[0] in bundles else word for word in words]
 
 
 class Composer:
@@ -149,6 +171,11 @@ class Composer:
         if name not in self._groups:
             self._groups[name] = self._loader.repository.group_exists(name)
         return self._groups[name]
+
+    def is_known(self, name: str) -> bool:
+        """Whether `name` is a config group or a key of the root config."""
+        root = self._loader.repository.load_config(self.root)
+        return self.is_group(name) or (root is not None and name in root.config)
 
     def _parse(self, overrides: Sequence[str]) -> list[Override]:
         new = [line for line in overrides if line not in self._parsed]

@@ -35,7 +35,7 @@ RUN_AGAIN: Mapping[Rerun, frozenset[State]] = {
 
 @dataclass(frozen=True)
 class JobConfig:
-    """The config of a job as plain containers, without the nodes `hydra` and `study`.
+    """The config of a job as plain containers, without Hydra's own node.
 
     Attributes:
         unresolved: with its interpolations.
@@ -92,12 +92,14 @@ class Plan:
         jobs: in the order in which they are run: the first replicate of every arm first.
         rerun: which recorded jobs are run again.
         code: hash of the code that would run them; None where it is not asked.
+        declared: the plain `study:` node that it comes from; None for a sweep typed on the command line.
     """
 
     study: Study
     jobs: tuple[PlannedJob, ...]
     rerun: Rerun = "failed"
     code: str | None = field(default=None, repr=False)
+    declared: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -176,7 +178,7 @@ def make_plan(
     Args:
         declared: the plain `study:` node; None for a sweep typed on the command line.
         requests: the overrides of the command line.
-        read: composes the config of a job from its overrides.
+        read: composes the config of a job from its overrides; of its node `study` nothing is read.
         code: hash of the code that would run the jobs; records of another are told apart. None: they are not.
 
     Raises:
@@ -185,8 +187,8 @@ def make_plan(
     study = parse_study(declared) if declared is not None else None
     own_seed: Level = read([each.line for each in requests if not each.swept]).resolved["seed"] if not study else 0
     study, assignments = expand(study, requests, own_seed)
-    jobs = tuple(_planned(assignment, read(assignment.overrides)) for assignment in assignments)
-    plan = Plan(study, jobs, jobs[0].config.resolved.get("rerun", "failed"), code)
+    jobs = tuple(_planned(assignment, read(assignment.overrides), declared) for assignment in assignments)
+    plan = Plan(study, jobs, jobs[0].config.resolved.get("rerun", "failed"), code, declared)
     if plan.rerun not in RUN_AGAIN:
         raise UserError(f"rerun={plan.rerun}: expected one of {', '.join(RUN_AGAIN)}")
     refuse_confounds(study, [plan.name(job) for job in jobs], [job.config.unresolved for job in jobs])
@@ -194,10 +196,11 @@ def make_plan(
     return plan.refreshed()
 
 
-def _planned(assignment: Assignment, config: JobConfig) -> PlannedJob:
-    resolved = config.resolved
+def _planned(assignment: Assignment, config: JobConfig, declared: Mapping[str, Any] | None) -> PlannedJob:
+    resolved = {**config.resolved, "study": declared}
     key = train_key(resolved)
     folder = Path(resolved["output"]) / resolved["name"] / key
+    config = replace(config, resolved=resolved)
     return PlannedJob(assignment.levels, assignment.replicate, assignment.overrides, config, key, folder)
 
 
