@@ -1,9 +1,11 @@
 """A study of robust regression made by closed-form fits: real effects and real noise, without any training."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -244,3 +246,9 @@ def spoilt(record: RunRecord) -> RunRecord:
 def robust_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The records of a full study; tests only read it."""
     return write_study(tmp_path_factory.mktemp("runs") / "robust_regression")
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> ModuleType:
+    """This module: its functions write records for tests that need other studies."""
+    return sys.modules[__name__]

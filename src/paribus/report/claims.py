@@ -41,12 +41,12 @@ class Card:
     caption: str
 
 
-def card(verdict: Verdict) -> Card:
-    """The verdict's words, numbers and plot."""
+def card(verdict: Verdict, replicate: str) -> Card:
+    """The verdict's words, numbers and plot; `replicate` is the key that tells replicates apart, such as `seed`."""
     findings = [finding for finding in verdict.findings if finding.n]
     chart = None
     if len(findings) == 1:
-        chart = replicate_plot(findings[0])
+        chart = replicate_plot(findings[0], replicate)
     elif findings:
         chart = pair_plot(findings)
     return Card(
@@ -101,7 +101,8 @@ def lone_details(finding: Finding) -> list[Detail]:
                 "Median", f"{number(finding.median)} {interval(finding.median_low, finding.median_high)}, rank-based"
             )
         )
-    if finding.effect is not None and math.isfinite(finding.effect) and finding.superiority is not None:
+    paired = finding.scale != "mean"
+    if paired and finding.effect is not None and math.isfinite(finding.effect) and finding.superiority is not None:
         text = f"{number(finding.effect)} standard deviations; larger in {percent(finding.superiority)} of the pairs"
         items.append(Detail("Effect", text))
     if finding.replicates_needed:
@@ -178,14 +179,14 @@ def mark_estimate(panel: Panel, finding: Finding, level: float, series: int) -> 
         panel.mark(finding.estimate, level, series, estimate_text(finding), 6)
 
 
-def replicate_plot(finding: Finding) -> Panel:
+def replicate_plot(finding: Finding, replicate: str) -> Panel:
     """A dot for each replicate below the estimate and its interval."""
     replicates = [label(replicate) for replicate in finding.pairs.replicates]
     spaced = len(replicates) <= MOST_ROWS
     marks = [(0.0, "estimate")] + ([(-1.5 - place, name) for place, name in enumerate(replicates)] if spaced else [])
     step = 1.0 if spaced else (MOST_ROWS - 1) / (len(replicates) - 1)
     lowest = -1.5 - step * (len(replicates) - 1)
-    y = Axis(lowest - 0.8, 1.0, marks=tuple(marks))
+    y = Axis(lowest - 0.8, 1.0, replicate, marks=tuple(marks))
     panel = Panel(
         horizontal([finding]), y, "", f"{finding.name} by replicate. {estimate_text(finding)}",
         height=round(96 + 15 * (1 - lowest)),
@@ -210,8 +211,6 @@ def pair_plot(findings: list[Finding]) -> Panel:
 
 
 def caption(findings: list[Finding]) -> str:
-    """What the marks of the plot mean."""
-    line = "" if null(findings[0]) is None else " Solid line: no difference."
+    """What the plot cannot show."""
     infinite = sum(not math.isfinite(value) for finding in findings for value in values(finding))
-    beyond = f" {count(infinite, 'pair')} at infinity not drawn: a run diverged." if infinite else ""
-    return f"Dots: replicates. Bar: the interval. Shaded: what the claim says, dashed at its margin.{line}{beyond}"
+    return f"{count(infinite, 'pair')} at infinity not drawn: a run diverged." if infinite else ""

@@ -13,7 +13,6 @@ from paribus.study.records import RECORD_FILE, STUDY_FILE, RunRecord, Unreadable
 from paribus.study.structure import Study
 
 
-
 @dataclass(frozen=True)
 class Collected:
     """What a folder holds.

@@ -1,5 +1,6 @@
 """The table of paired comparisons: each arm against the baseline, a row a cell."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,11 +17,12 @@ MOST_CELLS = 40
 
 @dataclass(frozen=True)
 class Entry:
-    """One comparison: estimate, interval and n, and whether the difference is clear (`better`, `worse`, `differs`)."""
+    """One comparison: estimate, interval, whether the difference is clear (`better`, `worse`, `differs`), a note."""
 
     text: str
     detail: str
     tone: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,21 +67,23 @@ def contrast_table(metric: Metric, findings: Sequence[Finding], factor: Factor, 
         cells.setdefault(key, (cell, {}))[1][canonical(arm_of(finding, factor))] = finding
     arms = [level for level in factor.levels[1:] if any(canonical(level) in found for _, found in cells.values())]
     cell_names = list(dict.fromkeys(name for cell, _ in cells.values() for name in cell))
+    measured = [finding for finding in findings if finding.n]
+    usual = Counter(finding.n for finding in measured).most_common(1)[0][0]
     rows = tuple(
         Line(
             tuple(" or ".join(map(label, cell.get(name, ("\N{EN DASH}",)))) for name in cell_names),
-            tuple(entry(found.get(canonical(arm)), metric) for arm in arms),
+            tuple(entry(found.get(canonical(arm)), metric, usual) for arm in arms),
         )
         for cell, found in list(cells.values())[:MOST_CELLS]
     )
-    measured = [finding for finding in findings if finding.n]
     level = min((finding.level for finding in measured), default=0.95)
     what = "Ratio of" if metric.scale == "log" else "Difference in"
     way = f"{metric.name}, {better_way(metric)}"
     versus = "divided by" if metric.scale == "log" else "minus"
     return ContrastTable(
         title=f"{metric_title(metric)}: {short(factor.name, names)} against {label(baseline)}",
-        caption=f"{what} {way}: each {short(factor.name, names)} {versus} {label(baseline)}, paired by replicate. "
+        caption=f"{what} {way}: each {short(factor.name, names)} {versus} {label(baseline)}, paired by replicate, "
+        f"n = {usual} unless stated. "
         f"Intervals hold together over the {len(measured)} comparisons of this table "
         f"(Holm; up to {percent(level)} each). Coloured, ▲ better and ▼ worse (◆ where neither way is): the interval "
         f"excludes no difference.",
@@ -98,15 +102,15 @@ def arm_of(finding: Finding, factor: Factor) -> object:
     return next((level for level in sides if canonical(level) != canonical(factor.levels[0])), sides[0])
 
 
-def entry(finding: Finding | None, metric: Metric) -> Entry:
-    """A comparison as a cell of the table."""
+def entry(finding: Finding | None, metric: Metric, usual: int) -> Entry:
+    """A comparison as a cell of the table; n is told where it is not the `usual` one."""
     if finding is None or finding.estimate is None:
-        return Entry("\N{EN DASH}", finding.note if finding else "", "")
+        return Entry("\N{EN DASH}", "", "", finding.note if finding else "")
     nothing = 1.0 if finding.scale == "ratio" else 0.0
     low, high = finding.low, finding.high
     sign = 0 if low is None or high is None else (low > nothing) - (high < nothing)
     good = {"minimise": -1, "maximise": 1}.get(metric.direction, 0)
     tone = "" if not sign else "differs" if not good else "better" if sign == good else "worse"
     symbol = {"better": "▲ ", "worse": "▼ ", "differs": "◆ "}.get(tone, "")
-    n = f" n = {finding.n}" + (f", {finding.note}" if finding.note else "")
-    return Entry(symbol + number(finding.estimate), interval(low, high) + n, tone)
+    n = "" if finding.n == usual else f" n = {finding.n}"
+    return Entry(symbol + number(finding.estimate), interval(low, high) + n, tone, finding.note)

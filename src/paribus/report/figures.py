@@ -72,7 +72,9 @@ def metric_figure(comparison: Comparison, arrangement: Arrangement, metric: Metr
         f"{'Geometric mean' if metric.scale == 'log' else 'Mean'} over replicates with its 95 % interval "
         f"({'log axis, ' if metric.scale == 'log' else ''}{better_way(metric)}).",
         "Intervals of arms may overlap although their paired difference is clear: the comparisons below decide.",
-        f"{left_out} values that are not finite are not drawn." if left_out else "",
+        f"{count(left_out, 'value')} not drawn, since not finite{' or not positive' if metric.scale == 'log' else ''}."
+        if left_out
+        else "",
         left_out_note(len(shown) - MOST_PANELS, "panel"),
         left_out_note(len(arms) - MOST_SERIES, "arm"),
     ]

@@ -17,6 +17,7 @@ from paribus.report.summaries import quantile
 from paribus.study.levels import Cell, canonical, label
 
 MOST_PANELS, MOST_POINTS = 6, 300
+SMALL = 340
 
 Fit = Mapping[str, Any]
 
@@ -95,7 +96,9 @@ def curve_fit_panel(fits: Mapping[int, Fit], title: str) -> Panel:
     stride = math.ceil(len(points) / MOST_POINTS)
     points = points[::stride]
     x = covering([*data["x"], *data["grid"]], "input", pad=0.03)
-    panel = Panel(x, covering([y for _, y, _ in points], "target"), title, f"Fits over the data. {title}", height=280)
+    panel = Panel(
+        x, covering([y for _, y, _ in points], "target"), title, f"Fits over the data. {title}", width=SMALL, height=250
+    )
     panel.dots([(a, b) for a, b, outlier in points if not outlier])
     panel.crosses([(a, b) for a, b, outlier in points if outlier])
     for series, fit in fits.items():
@@ -113,9 +116,9 @@ def scatter_panel(fit: Fit, series: int, title: str) -> Panel:
     predictions = covering(
         [*fit["target"], *(quantile(fit["prediction"], share) for share in (0.01, 0.99))], "prediction"
     )
-    panel = Panel(axis, predictions, title, f"Predictions against targets. {title}", height=280)
+    panel = Panel(axis, predictions, title, f"Predictions against targets. {title}", width=SMALL, height=250)
     panel.add(None, diagonal(panel))
-    panel.dots(pairs, f"dot fill{series % COLOURS}")
+    panel.dots(pairs, f"point fill{series % COLOURS}")
     return panel
 
 

@@ -59,7 +59,7 @@ def failures(collected: Collected) -> Failures:
 def failed_run(record: RunRecord, result: Result | None, collected: Collected) -> FailedRun:
     """What happened to one run."""
     failure = record.failure
-    what = f"{failure.kind}: {failure.message}" if failure else f"The run is recorded as {record.status}."
+    what = f"{failure.kind}: {failure.message.rstrip('.')}." if failure else f"The run is recorded as {record.status}."
     if failure and failure.step is not None:
         what += f" After {count(failure.step, 'step')}."
     if failure and failure.last_metrics:

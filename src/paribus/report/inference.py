@@ -16,8 +16,8 @@ MOST_LEVELS = 50
 def inferred_study(records: Collection[RunRecord]) -> tuple[Study, tuple[str, ...]]:
     """The study whose factors are the differing choices and config keys, and notes on what was left out.
 
-    A key below a differing choice belongs to that choice. A factor whose level follows from another factor's is left
-    out, since no record tells the two apart.
+    A key whose value follows from a factor's is left out, since no record tells the two apart; so a differing choice
+    stands for the keys below it that differ with it.
     """
     settings = [differing_key_values(record) for record in records]
     levels = {
@@ -25,21 +25,20 @@ def inferred_study(records: Collection[RunRecord]) -> tuple[Study, tuple[str, ..
     }
     groups = {key for record in records for key in record.choices}
     varied = {key: values for key, values in levels.items() if len(values) > 1 and key not in (REPLICATE, "name")}
-    chosen = sorted(
-        (key for key in varied if not any(key.startswith(f"{group}.") for group in groups & set(varied) - {key})),
-        key=lambda key: (key not in groups, key),
-    )
-    notes = [
-        f"{key} takes {len(varied[key])} values and was not taken for a factor."
-        for key in chosen
-        if len(varied[key]) > MOST_LEVELS
-    ]
+    notes = []
     kept: list[str] = []
-    for key in (key for key in chosen if len(varied[key]) <= MOST_LEVELS):
+    for key in sorted(varied, key=lambda key: (key not in groups, key)):
+        if len(varied[key]) > MOST_LEVELS:
+            notes.append(f"{key} takes {len(varied[key])} values and was not taken for a factor.")
+            continue
         twin = next((other for other in kept if follows(settings, key, other)), None)
         if twin is None:
-            kept = [other for other in kept if not follows(settings, other, key)] + [key]
-        else:
+            coarser = [other for other in kept if follows(settings, other, key)]
+            notes += [
+                f"{other} follows from {key} in these records; {key} is taken for the factor." for other in coarser
+            ]
+            kept = [other for other in kept if other not in coarser] + [key]
+        elif not any(key.startswith(f"{group}.") for group in groups & set(varied)):
             notes.append(f"{key} varies with {twin}: these records do not tell the two apart.")
     study = ad_hoc_study(
         factors={key: varied[key] for key in kept},

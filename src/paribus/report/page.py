@@ -37,6 +37,11 @@ SECTIONS = (
     ("runs", "All runs"),
     ("reproduce", "Reproduce"),
 )
+VERDICT_NOTE = (
+    "Dots are replicates, the bar is the interval, the shaded side is what the claim says, with a dashed line at its "
+    "margin and a solid one at no difference. A claim is supported when its test, adjusted for all claims of the study "
+    "(Holm), is clear at 0.05; refuted when its opposite is; else undecided. Intervals are at the adjusted level too."
+)
 FEW_CHOICES = 12
 """A column of the runs table gets a menu if it has at most so many values."""
 
@@ -64,10 +69,9 @@ def page(
         "summary": summary(collected),
         "tally": badges(Counter(verdict.status for verdict in verdicts)),
         "warnings": warnings(collected),
-        "verdicts": [shown_card(card(verdict)) for verdict in verdicts],
+        "verdicts": [shown_card(card(verdict, collected.study.replicate.key)) for verdict in verdicts],
         "no_verdicts": no_verdicts(collected),
-        "verdict_note": "A claim is supported when its test, adjusted for all claims of the study (Holm), is clear at "
-        "0.05; refuted when its opposite is; else undecided. Intervals are at the adjusted level too.",
+        "verdict_note": VERDICT_NOTE,
         **{name: [shown_figure(figure) for figure in figures.get(name, ())] for name in ("figures", "fits", "curves")},
         "comparisons": tables,
         "failures": failures(collected),

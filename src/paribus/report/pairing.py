@@ -119,7 +119,7 @@ def provenance_table(collected: Collected) -> PlainTable:
         values = different(records, key)
         if values:
             lone = len(values) == 1 and sum(values.values()) == len(records)
-            texts = [value if lone else f"{value} ({count(n, 'record')})" for value, n in list(values.items())[:6]]
+            texts = [value[:40] if lone else f"{value} ({count(n, 'record')})" for value, n in list(values.items())[:6]]
             rows.append((name, "; ".join(texts) + (f"; {len(values) - 6} more" if len(values) > 6 else "")))
     hashes = Counter(record.pairing["data"] for record in records if "data" in record.pairing)
     if hashes:

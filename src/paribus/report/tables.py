@@ -7,7 +7,8 @@ from typing import Any
 
 from paribus.report.collect import Collected
 from paribus.report.summaries import exponential, mean_interval
-from paribus.study.levels import label
+from paribus.study.comparison import Result
+from paribus.study.levels import canonical, label
 from paribus.study.structure import Study
 from paribus.study.verdicts import Finding
 
@@ -29,16 +30,25 @@ def result_columns(study: Study) -> list[str]:
 
 
 def result_rows(collected: Collected) -> list[Row]:
-    """A row for each row of a record, and one for each record that has none."""
+    """A row for each row of a record, and one for each record that has none, in the order of the study's levels."""
     study = collected.study
     rows: list[Row] = []
-    for result in collected.comparison.results:
+    for result in sorted(collected.comparison.results, key=lambda result: place(result, study)):
         row: dict[str, Any] = {name: label(level) for name, level in result.levels.items()}
         row[study.replicate.key] = label(result.replicate)
         row.update({metric.name: result.metrics.get(metric.name, "") for metric in study.metrics})
         row.update(status=result.status, key=result.key, seconds=result.seconds, failure=result.failure)
         rows.append(row)
     return rows
+
+
+def place(result: Result, study: Study) -> tuple[int, ...]:
+    """Where a result stands among the levels of the factors and the replicates."""
+    factors = (*study.factors, *study.within)
+    levels = [factor.position(result.levels[factor.name]) if factor.name in result.levels else -1 for factor in factors]
+    replicates = [canonical(level) for level in study.replicate.levels]
+    replicate = canonical(result.replicate)
+    return (*levels, replicates.index(replicate) if replicate in replicates else len(replicates))
 
 
 def comparison_rows(findings: Mapping[str, Sequence[Finding]]) -> list[Row]:
