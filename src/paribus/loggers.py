@@ -68,6 +68,7 @@ class Wandb(WandbLogger):
             reinit="create_new",
             settings=Settings(console="off", silent=offline),
         )
+        del self._wandb_init["anonymous"]  # Lightning passes it always, and wandb warns of it
 
     @property
     @rank_zero_experiment
