@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from paribus.callbacks import TimeLimitReached
 from paribus.curves import Curves
 from paribus.data import Contamination, Sine
 from paribus.data.chunks import epoch_order
@@ -13,7 +14,6 @@ from paribus.families import Regression
 from paribus.networks import Mlp
 from paribus.objectives import GaussianLikelihood, Squared
 from paribus.schedules import Constant, Cosine
-from paribus.callbacks import TimeLimitReached
 from paribus.training import Training
 
 
@@ -74,8 +74,9 @@ def plain_loop(model, data, steps, clip=None, schedule=None):
 @pytest.mark.parametrize("chunk_steps", [1, 8, 64])
 @pytest.mark.parametrize(("clip", "schedule"), [(None, None), (0.1, Cosine(final=0.1))])
 def test_training_is_the_plain_loop(tmp_path, chunk_steps, clip, schedule):
-    ours, plain = family(GaussianLikelihood(scale=1.0, learn_scale=True), schedule), family(
-        GaussianLikelihood(scale=1.0, learn_scale=True), schedule
+    ours, plain = (
+        family(GaussianLikelihood(scale=1.0, learn_scale=True), schedule),
+        family(GaussianLikelihood(scale=1.0, learn_scale=True), schedule),
     )
     fit(ours, tmp_path, chunk_steps=chunk_steps, clip_norm=clip)
     plain_loop(plain, sine(), steps=90, clip=clip, schedule=schedule)

@@ -62,8 +62,8 @@ class ProgressLine(pl.Callback):
 
     SECONDS = {True: 0.2, False: 10.0}
 
-    def __init__(self, total_steps: int, stream: TextIO = sys.stderr) -> None:
-        self.total_steps, self.stream = total_steps, stream
+    def __init__(self, total_steps: int, stream: TextIO | None = None) -> None:
+        self.total_steps, self.stream = total_steps, stream or sys.stderr
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start = self._shown = time.monotonic()

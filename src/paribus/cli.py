@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     report = add("report", _report, "write results.csv, comparisons.csv, verdicts.json, figures and report.html")
     report.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
 
-    verify = add("verify", _verify, "judge the claims: exit 0 all supported, 1 any refuted or not evaluated, 3 undecided")
+    verify = add(
+        "verify", _verify, "judge the claims: exit 0 all supported, 1 any refuted or not evaluated, 3 undecided"
+    )
     verify.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
     return parser
 

@@ -140,8 +140,8 @@ class _Run:
             self.record,
             pairing=pairing_hashes(family, data),
             replication=data.replication,
-            sizes=data.sizes(),
-            provenance=self.record.provenance | {"device": device_name(training), "threads": training.threads},
+            sizes={str(part): size for part, size in data.sizes().items()},
+            provenance=dict(self.record.provenance) | {"device": device_name(training), "threads": training.threads},
         )
         self.loggers = build_loggers(config, job=self.job)
         training.fit(family, data, folder, self.curves, self.loggers, progress)
@@ -187,7 +187,7 @@ def evaluate(
 ) -> tuple[tuple[Row, ...], dict[str, Any]]:
     """The rows that the config's evaluator measures, marked with their evaluation key, and what the report draws."""
     training = build_training(config)
-    data.place(training.device, family.dtype)
+    data.place(training.device, next(family.parameters()).dtype)
     family = family.to(training.device).eval()
     evaluator = build_evaluator(config)
     mark = evaluation_key(key, config["evaluation"])

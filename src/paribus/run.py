@@ -11,24 +11,27 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig
 
 from paribus.compose import conf_dir
 from paribus.errors import UserError, nearest
 from paribus.explain import EXPLAINED, explain, resolved
+from paribus.provenance import code_hash
 from paribus.study.declaration import declaration
 from paribus.study.locks import claim, holder
-from paribus.provenance import code_hash
-from paribus.study.plan import RUN_AGAIN, Plan, State, evaluation_key, train_key
+from paribus.study.plan import RUN_AGAIN, Plan, State, lacks_rows, lacks_weights, train_key
 from paribus.study.records import (
     RECORD_FILE,
     STUDY_FILE,
-    WEIGHTS_FILE,
     RunRecord,
     UnreadableRecord,
     read_record,
     write_atomically,
 )
+
+MULTIRUN = ("-m", "--multirun")
+"""Moved to the front: Hydra's parser takes no flag after an override."""
 
 
 def main(overrides: Sequence[str]) -> int:
@@ -38,13 +41,18 @@ def main(overrides: Sequence[str]) -> int:
         UserError: a mistake in the input.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed by Hydra
-    sys.argv = ["paribus run", *overrides]
+    flags = [word for word in overrides if word in MULTIRUN]
+    sys.argv = ["paribus run", *flags, *(word for word in overrides if word not in MULTIRUN)]
     signal.signal(signal.SIGTERM, _stop)
     _refuse_two_experiments(overrides)
     outcome = _Outcome()
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="run")(outcome.task)()
     except EXPLAINED as error:
+        raise explain(error, overrides, _known_names()) from error
+    except ValueError as error:
+        if "Config group override" not in str(error):
+            raise
         raise explain(error, overrides, _known_names()) from error
     if outcome.mistake:
         raise outcome.mistake
@@ -82,8 +90,11 @@ def task(config: DictConfig) -> str:
 
     plain = {key: value for key, value in resolved(config).items() if key != "hydra"}
     check(plain)
+    if plain["rerun"] not in RUN_AGAIN:
+        near = nearest(plain["rerun"], RUN_AGAIN)
+        raise UserError(f"rerun={plain['rerun']}: expected one of {', '.join(RUN_AGAIN)}.{near}")
     choices = {name: str(choice) for name, choice in HydraConfig.get().runtime.choices.items() if choice is not None}
-    single = HydraConfig.get().mode.name == "RUN"
+    single = HydraConfig.get().mode == RunMode.RUN
     record = run_claimed(plain, {name: choice for name, choice in choices.items() if "hydra/" not in name}, single)
     if record is None:
         return "skipped"
@@ -127,23 +138,10 @@ def recorded(folder: Path) -> RunRecord | None:
 
 def keeps(record: RunRecord, folder: Path, config: Mapping[str, Any]) -> bool:
     """Whether the policy `rerun` leaves a record as it is."""
-    policy = config["rerun"]
-    if policy not in RUN_AGAIN:
-        raise UserError(f"rerun={policy}: expected one of {', '.join(RUN_AGAIN)}.{nearest(policy, RUN_AGAIN)}")
     state: State = "interrupted" if record.status == "running" else record.status
     if state == "finished" and record.provenance.get("code") != code_hash():
         state = "other code"
-    return state not in RUN_AGAIN[policy] and not (state == "finished" and lacks_weights(folder, config))
-
-
-def lacks_weights(folder: Path, config: Mapping[str, Any]) -> bool:
-    """Whether the config asks for weights that the run did not keep."""
-    return config["trainer"]["save_checkpoint"] and not (folder / WEIGHTS_FILE).exists()
-
-
-def lacks_rows(record: RunRecord, config: Mapping[str, Any]) -> bool:
-    """Whether the config's evaluator has not measured this run."""
-    return evaluation_key(record.key, config["evaluation"]) not in {row.evaluation for row in record.rows}
+    return state not in RUN_AGAIN[config["rerun"]] and not (state == "finished" and lacks_weights(folder, config))
 
 
 def summary(record: RunRecord) -> str:
@@ -168,7 +166,7 @@ def rerun(key: str, output: Path) -> int:
         raise UserError(f"--key {key}: expected the key of one run below {output}, found {found}")
     old = read_record(folders[0])
     signal.signal(signal.SIGTERM, _stop)
-    record = run_claimed(OmegaConf.to_container(OmegaConf.create({**old.config, "rerun": "all"})), old.choices, True)
+    record = run_claimed({**old.config, "rerun": "all"}, old.choices, True)
     if record is None:
         return 1
     print(summary(record))
@@ -180,7 +178,7 @@ def after_sweep(plan: Plan) -> int:
     from paribus.report import report
     from paribus.study.verdicts import exit_code, table
 
-    declared = plan.jobs[0].config.resolved["study"]
+    declared = plan.declared
     if declared is not None:
         write_atomically(plan.folder / STUDY_FILE, json.dumps(declaration(declared, plan.study), indent=1))
     files = report(plan.folder)

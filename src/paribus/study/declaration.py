@@ -13,7 +13,9 @@ def declaration(declared: Mapping[str, Any], run: Study) -> dict[str, Any]:
 
     Factors that the command line added stand among the declared ones.
     """
-    levels = {factor.name: list(factor.levels) for factor in run.factors} | {run.replicate.key: list(run.replicate.levels)}
+    levels = {factor.name: list(factor.levels) for factor in run.factors} | {
+        run.replicate.key: list(run.replicate.levels)
+    }
     added = {name: values for name, values in levels.items() if name not in (*declared["factors"], run.replicate.key)}
     return {**declared, "factors": {**declared["factors"], **added}, LEVELS_RUN: levels}
 

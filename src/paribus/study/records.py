@@ -166,5 +166,3 @@ def key_of(config: Any) -> str:
     """12 hexadecimal digits that identify a plain config; the order of its keys does not matter."""
     canonical = json.dumps(config, sort_keys=True, separators=(",", ":"))
     return blake2b(canonical.encode(), digest_size=6).hexdigest()
-
-

@@ -1,0 +1,176 @@
+"""The command line as a user types it, in this process: what is printed, what is left, which code it exits with."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paribus.cli import main
+from paribus.study.records import read_records
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words):
+    return main(["run", "trainer.max_steps=20", "trainer.validate_every=10", *words])
+
+
+def records(folder="runs"):
+    return list(read_records(Path(folder)))
+
+
+def test_a_run_leaves_its_record_curves_config_and_fit(capsys):
+    assert run("data=diabetes", "objective=huber", "objective.delta=0.5", "seed=3") == 0
+    (record,) = records()
+    assert record.status == "finished"
+    assert record.config["objective"] == {"_target_": "paribus.objectives.Huber", "delta": 0.5}
+    assert record.choices["objective"] == "huber"
+    assert record.seed == 3
+    assert record.steps == 20
+    assert set(record.rows[0].metrics) == {"mae", "rmse", "median_absolute_error", "r2"}
+    assert {"data", "split", "corruption", "order", "init/network"} <= set(record.pairing)
+    assert record.provenance["versions"]["torch"]
+    folder = Path("runs/scratch") / record.key
+    assert {path.name for path in folder.iterdir()} == {"run.json", "config.yaml", "curves.csv", "fit.json"}
+    assert f"{record.rows[0].metrics['mae']:.6g}" in capsys.readouterr().out
+
+
+def test_the_same_command_again_trains_nothing(capsys):
+    run("data=diabetes")
+    before = (records()[0].started, records()[0].seconds)
+    assert run("data=diabetes") == 0
+    assert "has this run already" in capsys.readouterr().out
+    assert (records()[0].started, records()[0].seconds) == before
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
+    run("data=auto_mpg", "network=mlp")
+    first = records()[0]
+    run("data=auto_mpg", "network=mlp", "rerun=all")
+    again = records()[0]
+    assert (again.rows, again.pairing) == (first.rows, first.pairing)
+    run("data=auto_mpg", "network=mlp", "seed=1")
+    other = next(record for record in records() if record.seed == 1)
+    assert all(other.pairing[stream] != first.pairing[stream] for stream in ("split", "init/network", "order"))
+
+
+@pytest.mark.parametrize(("change", "kept"), [
+    ("objective=student_t", {"data", "split", "corruption", "init/network", "order"}),
+    ("optimizer=sgd", {"data", "split", "corruption", "init/network", "order"}),
+    ("data.contamination.fraction=0.2", {"data", "split", "init/network", "order"}),
+    ("network=mlp", {"data", "split", "corruption", "order"}),
+])  # fmt: skip
+def test_a_change_of_one_part_leaves_the_other_streams(change, kept):
+    run("data=diabetes")
+    before = records()[0].pairing
+    run("data=diabetes", change, "name=other")
+    after = records("runs/other")[0].pairing
+    assert {name for name in before if after.get(name) == before[name]} == kept
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    ("optimzer.lr=1", "Did you mean 'optimizer'?"),
+    ("objective=hubr", "Did you mean 'huber'?"),
+    ("optimizer.lr=-1", "optimizer.lr=-1"),
+    ("trainer.max_epochs=abc", "expected a whole number"),
+    ("objective=huber objective.delta=0", "objective.delta=0"),
+    ("objective._target_=os.system", "not a target that a config may name"),
+    ("model._target_=os.system", "there is no key 'model'"),
+    ("data=table data.path=missing.csv data.target=y", "missing.csv"),
+    ("data=table", "data.path=<value>"),
+    ("-m seed=", "nothing is left to run"),
+    ("experiment=a,b", "paribus run experiment=a\n"),
+    ("-m experiment=a,b", "paribus run experiment=b"),
+    ("rerun=sometimes", "rerun=sometimes"),
+    ("objective=null", "expected to be a name"),
+    ("-m objective=huber,squared optimizer.lr=-1,1", "optimizer.lr=-1"),
+])  # fmt: skip
+def test_a_mistake_is_one_message_and_exit_code_2(words, message, capsys):
+    assert main(["run", *words.split()]) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.startswith("paribus: ")
+    assert "Traceback" not in said.err + said.out
+    assert not records()
+
+
+def test_a_diverging_run_is_recorded_as_such(capsys):
+    assert run("optimizer=sgd", "optimizer.lr=1e30") == 1
+    (record,) = records()
+    assert record.status == "diverged"
+    assert record.failure.kind == "NonFiniteLoss"
+    assert record.failure.step < 20
+
+
+def test_a_run_stopped_by_its_time_limit_keeps_its_curves():
+    assert run("trainer.max_minutes=1e-9") == 1
+    (record,) = records()
+    assert (record.status, record.failure.kind) == ("failed", "TimeLimitReached")
+    assert (Path("runs/scratch") / record.key / "curves.csv").exists()
+
+
+def test_a_recorded_run_can_be_run_again_by_its_key(capsys):
+    run("data=diabetes")
+    (record,) = records()
+    assert main(["run", "--key", record.key]) == 0
+    (again,) = records()
+    assert again.rows == record.rows
+    assert main(["run", "--key", "0" * 12]) == 2
+    assert "expected the key of one run" in capsys.readouterr().err
+
+
+def test_evaluate_adds_rows_without_training(capsys):
+    run("data=diabetes", "trainer.save_checkpoint=true")
+    (record,) = records()
+    assert main(["evaluate", "runs/scratch", "evaluation=regression"]) == 0
+    (again,) = records()
+    assert again.rows == record.rows
+    assert main(["evaluate", "runs/scratch", "optimizer=sgd"]) == 2
+    assert "nothing is trained" in capsys.readouterr().err
+
+
+def test_a_sweep_reports_and_goes_on_where_it_was(capsys):
+    words = ["-m", "data=diabetes", "objective=squared,absolute", "seed=0,1,2"]
+    assert run(*words) == 0
+    assert len(records()) == 6
+    assert Path("runs/scratch/report.html").exists()
+    started = {record.key: record.started for record in records()}
+    assert run(*words[:-1], "seed=0,1,2,3") == 0
+    after = {record.key: record.started for record in records()}
+    assert len(after) == 8
+    assert {key: after[key] for key in started} == started
+
+
+def test_list_describes_every_choice(capsys):
+    assert main(["list", "objective"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split()[0] == "huber" and "linear beyond" in line for line in lines)
+    assert all(len(line.split(maxsplit=1)) == 2 for line in lines)
+    assert main(["list", "objectiv"]) == 2
+    assert "'objective'" in capsys.readouterr().err
+
+
+def test_plan_as_json(capsys):
+    assert main(["plan", "--json", "experiment=robust_regression_demo", "seed=0"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert len(plan["jobs"]) == 24
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["run", "--cfg", "job"], ["list"], ["plan", "seed=1"]]
+)
+def test_quick_answers_import_neither_torch_nor_lightning(words):
+    code = (
+        "import sys; from paribus.cli import main\n"
+        f"try: main({words!r})\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'pytorch_lightning', 'scipy', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
