@@ -16,6 +16,7 @@ BADGES = {
     "undecided": "? undecided",
     "not evaluated": "\N{EN DASH} not evaluated",
 }
+WIDTH = 380
 MOST_ROWS = 12
 """Replicates that get a line of their own; more share the height."""
 
@@ -105,8 +106,6 @@ def lone_details(finding: Finding) -> list[Detail]:
     if paired and finding.effect is not None and math.isfinite(finding.effect) and finding.superiority is not None:
         text = f"{number(finding.effect)} standard deviations; larger in {percent(finding.superiority)} of the pairs"
         items.append(Detail("Effect", text))
-    if finding.replicates_needed:
-        items.append(Detail("To decide", f"about {count(finding.replicates_needed, 'replicate')}"))
     if finding.note or finding.skewed:
         skew = f"the differences are skewed ({number(finding.skewness, 2)})" if finding.skewed else ""
         items.append(Detail("Note", "; ".join(part for part in (finding.note, skew) if part)))
@@ -188,9 +187,12 @@ def replicate_plot(finding: Finding, replicate: str) -> Panel:
     lowest = -1.5 - step * (len(replicates) - 1)
     y = Axis(lowest - 0.8, 1.0, replicate, marks=tuple(marks))
     panel = Panel(
-        horizontal([finding]), y, "", f"{finding.name} by replicate. {estimate_text(finding)}",
+        horizontal([finding]),
+        y,
+        description=f"{finding.name} by replicate. {estimate_text(finding)}",
+        width=WIDTH,
         height=round(96 + 15 * (1 - lowest)),
-    )  # fmt: skip
+    )
     mark_region(panel, finding)
     panel.dots([(value, -1.5 - step * place) for place, value in enumerate(values(finding))], "dot", 3.4)
     mark_estimate(panel, finding, 0.0, 0)
@@ -202,7 +204,7 @@ def pair_plot(findings: list[Finding]) -> Panel:
     marks = [(-float(place), finding.name) for place, finding in enumerate(findings)]
     y = Axis(-len(findings) + 0.4, 0.6, marks=tuple(marks))
     told = "; ".join(f"{finding.name}: {estimate_text(finding)}" for finding in findings)
-    panel = Panel(horizontal(findings), y, "", told, height=70 + 46 * len(findings))
+    panel = Panel(horizontal(findings), y, description=told, width=WIDTH, height=70 + 46 * len(findings))
     mark_region(panel, findings[0])
     for place, finding in enumerate(findings):
         panel.dots([(value, -place - 0.24) for value in values(finding)], "dot", 2.8)
