@@ -56,6 +56,11 @@ def of_kind(records: list[dict], kind: str) -> list[dict]:
     return [record[kind] for record in records if record["type"] == kind]
 
 
+def exit_codes(folder: Path) -> list[int]:
+    """How a W&B run ended."""
+    return [ending["exit_code"] for ending in of_kind(inspected(folder), "exit")]
+
+
 @pytest.fixture(scope="module")
 def two(composer, tmp_path_factory) -> tuple[Path, list[tuple[Job, RunRecord]]]:
     """The folder with the W&B runs of two jobs, one after the other in this process, and the jobs."""
@@ -99,20 +104,20 @@ class TestWandb:
     def test_finished_jobs_finish(self, two):
         folder, _ = two
         for run_folder in folder.glob("offline-run-*"):
-            assert of_kind(inspected(run_folder), "exit") == [{"exit_code": 0}]
+            assert exit_codes(run_folder) == [0]
 
     def test_diverged_job_finishes_as_failed(self, composer, tmp_path):
         each = job(composer, tmp_path, "logger=wandb", "optimizer=sgd", "optimizer.lr=1e30")
         assert run(each).status == "diverged"
         (run_folder,) = (tmp_path / "trial" / "wandb").glob("offline-run-*")
-        assert of_kind(inspected(run_folder), "exit") == [{"exit_code": 1}]
+        assert exit_codes(run_folder) == [1]
 
     def test_evaluation_that_fails_finishes_as_failed(self, composer, tmp_path, monkeypatch):
         each = job(composer, tmp_path, "logger=wandb")
         monkeypatch.setattr("paribus.job.build_evaluator", lambda config: 1 / 0)
         assert run(each).status == "failed"
         (run_folder,) = (tmp_path / "trial" / "wandb").glob("offline-run-*")
-        assert of_kind(inspected(run_folder), "exit") == [{"exit_code": 1}]
+        assert exit_codes(run_folder) == [1]
 
     def test_another_attempt_is_the_same_run(self, composer, tmp_path):
         each = job(composer, tmp_path, "logger=wandb")
