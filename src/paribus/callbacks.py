@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -22,9 +23,11 @@ class TimeLimit(pl.Callback):
         self.minutes = minutes
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
         self._start = time.monotonic()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        """Look at it after each chunk."""
         if time.monotonic() - self._start > 60 * self.minutes:
             raise TimeLimitReached(f"training took more than trainer.max_minutes={self.minutes:g}")
 
@@ -32,24 +35,28 @@ class TimeLimit(pl.Callback):
 class ResumeCheckpoint(pl.Callback):
     """Write a checkpoint to resume from when enough time has passed since the last one, so that short runs write none.
 
-    The learning curves so far are part of it, so that a resumed run ends with whole ones.
+    The learning curves so far, of one run or of each member of a population, are part of it, so that a resumed run ends
+    with whole ones.
     """
 
-    def __init__(self, path: Path, seconds: float, curves: Curves) -> None:
+    def __init__(self, path: Path, seconds: float, curves: Sequence[Curves]) -> None:
         self.path, self.seconds, self.curves = path, seconds, curves
 
     def state_dict(self) -> dict:
         """The curves."""
-        return {"curves": self.curves.rows}
+        return {"curves": [each.rows for each in self.curves]}
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Go on with the curves of the checkpoint."""
-        self.curves.rows = state_dict["curves"]
+        for each, rows in zip(self.curves, state_dict["curves"], strict=True):
+            each.rows = rows
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
         self._last = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the checkpoint if it is time."""
         if time.monotonic() - self._last >= self.seconds:
             temporary = self.path.with_suffix(".part")
             trainer.save_checkpoint(temporary)
@@ -60,26 +67,35 @@ class ResumeCheckpoint(pl.Callback):
 class ProgressLine(pl.Callback):
     """Steps done, the loss and the time left: one line that renews itself on a terminal, plain lines elsewhere."""
 
-    SECONDS = {True: 0.2, False: 10.0}
+    TERMINAL_SECONDS, FILE_SECONDS = 0.2, 10.0
 
     def __init__(self, total_steps: int, stream: TextIO | None = None) -> None:
         self.total_steps, self.stream = total_steps, stream or sys.stderr
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock, where training goes on from."""
         self._start = self._shown = time.monotonic()
-        self._first = pl_module.step
+        self._first = _step_of(pl_module)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        """Renew the line if it is time."""
         now = time.monotonic()
-        if now - self._shown < self.SECONDS[self.stream.isatty()]:
+        if now - self._shown < (self.TERMINAL_SECONDS if self.stream.isatty() else self.FILE_SECONDS):
             return
         self._shown = now
-        left = (now - self._start) / (pl_module.step - self._first) * (self.total_steps - pl_module.step)
+        step = _step_of(pl_module)
+        left = (now - self._start) / (step - self._first) * (self.total_steps - step)
         loss = trainer.callback_metrics.get("train/loss", torch.nan)
-        text = f"step {pl_module.step:,} of {self.total_steps:,}   train/loss {float(loss):.4g}   {left:.0f} s left"
+        text = f"step {step:,} of {self.total_steps:,}   train/loss {float(loss):.4g}   {left:.0f} s left"
         self.stream.write(f"\r\033[K{text}" if self.stream.isatty() else f"{text}\n")
         self.stream.flush()
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Clear the line."""
         if self.stream.isatty():
             self.stream.write("\r\033[K")
+
+
+def _step_of(module: pl.LightningModule) -> int:
+    """Steps done; Lightning's own count stays at 0, because the family takes the optimizers' steps itself."""
+    return int(module.step)  # type: ignore[arg-type]  # a family or a population of them

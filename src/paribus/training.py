@@ -3,7 +3,7 @@
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -25,8 +25,8 @@ RESUME_FILE = "resume.ckpt"
 class Training:
     """How a family is trained: the budget, the device, and what is kept.
 
-    Training ends at `max_steps` or after `max_epochs`, whichever comes first, as in Lightning. What Lightning itself sees
-    as an epoch is the stretch of `validate_every` steps between two validations; small data has many passes in one.
+    Training ends at `max_steps` or after `max_epochs`, whichever comes first, as in Lightning. What Lightning sees as
+    an epoch is the stretch of `validate_every` steps between two validations; small data has many passes in one.
 
     Args:
         max_steps: optimizer steps (minibatches), or None for no such limit.
@@ -94,12 +94,12 @@ class Training:
             TimeLimitReached: `max_minutes` have passed.
         """
         torch.set_num_threads(self.threads)
-        data.place(self.device, torch.float64 if self.precision == "64-true" else torch.float32)
+        data.place(self.device, self.dtype)
         total = self.steps_for(data)
         loader = self.loader(data, lambda: family.step)
         family.begin(total, loader.batch_size, self.clip_norm)
         validation = data.val_dataloader() if data.sizes()["validation"] else None
-        self.run(family, loader, validation, total, folder, curves, loggers, progress)
+        self.run(family, loader, validation, total, folder, [curves], [curves, *loggers], self.max_minutes, progress)
 
     def loader(self, data: InMemoryData, position: Callable[[], int]) -> ChunkLoader:
         """The training part in chunks. `position`: the number of steps done so far."""
@@ -120,15 +120,16 @@ class Training:
         validation: Iterable[Any] | None,
         total: int,
         folder: Path,
-        curves: Curves,
+        curves: Sequence[Curves],
         loggers: list[Logger],
+        max_minutes: float | None,
         progress: bool,
     ) -> None:
-        """Let Lightning train a module that counts its own steps, for `total` steps; otherwise as `fit`."""
+        """Let Lightning train a module that counts its own steps, for `total` of them; `curves` survive a resume."""
         resume = folder / RESUME_FILE
         callbacks: list[pl.Callback] = [ResumeCheckpoint(resume, self.resume_seconds, curves)]
-        if self.max_minutes is not None:
-            callbacks.append(TimeLimit(self.max_minutes))
+        if max_minutes is not None:
+            callbacks.append(TimeLimit(max_minutes))
         if progress:
             callbacks.append(ProgressLine(total))
         with quiet_lightning():
@@ -137,7 +138,7 @@ class Training:
                 accelerator=self.accelerator,
                 devices=1,
                 precision=self.precision,
-                logger=[curves, *loggers],
+                logger=loggers,
                 callbacks=callbacks,
                 log_every_n_steps=1,
                 enable_checkpointing=False,
@@ -160,6 +161,11 @@ class Training:
     def device(self) -> torch.device:
         """Where training happens."""
         return torch.device("cuda" if self.accelerator == "gpu" else "cpu")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the parameters and the data."""
+        return torch.float64 if self.precision == "64-true" else torch.float32
 
 
 @contextmanager
