@@ -18,15 +18,15 @@ from paribus.training import Training
 
 
 def training(**changes):
-    settings = dict(
-        max_steps=90, max_epochs=None, max_minutes=None, validate_every=20, chunk_steps=8, clip_norm=None,
-        accelerator="cpu", precision="32-true", threads=1, resume_seconds=math.inf, save_checkpoint=False,
-    )  # fmt: skip
+    settings = {
+        "max_steps": 90, "max_epochs": None, "max_minutes": None, "validate_every": 20, "chunk_steps": 8, "clip_norm": None,
+        "accelerator": "cpu", "precision": "32-true", "threads": 1, "resume_seconds": math.inf, "save_checkpoint": False,
+    }  # fmt: skip
     return Training(**settings | changes)
 
 
 def sine(seed=0, **changes):
-    settings = dict(n_train=100, n_validation=20, n_test=20, noise=0.1, batch_size=16)
+    settings = {"n_train": 100, "n_validation": 20, "n_test": 20, "noise": 0.1, "batch_size": 16}
     clean = Contamination(fraction=0.0, size=0.0, sides="one", placement="random")
     data = Sine(**settings | changes, contamination=clean, input_scaling="none", target_scaling="none", seed=seed)
     data.setup()
@@ -95,7 +95,7 @@ class Crashing(Regression):
 
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.LBFGS])
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path, kind):
-    settings = dict(scheduler=Cosine(final=0.0), input_noise=0.2, kind=kind)
+    settings = {"scheduler": Cosine(final=0.0), "input_noise": 0.2, "kind": kind}
     whole = family(**settings)
     whole_curves = fit(whole, tmp_path / "whole")
     (tmp_path / "cut").mkdir()
@@ -166,8 +166,8 @@ def test_input_noise_is_ridge_regression(tmp_path):
         torch.manual_seed(0)
         network = torch.nn.Linear(1, 1)
     model = Regression(
-        network=network, objective=Squared(), optimizer=lambda p: torch.optim.SGD(p, lr=0.1), scheduler=Cosine(final=0.0),
-        in_features=1, seed=0, input_noise=1.0,
+        network=network, objective=Squared(), optimizer=lambda p: torch.optim.SGD(p, lr=0.1),
+        scheduler=Cosine(final=0.0), in_features=1, seed=0, input_noise=1.0,
     )  # fmt: skip
     fit(model, tmp_path, data, max_steps=400)
     # the last hundred steps average over 2000 x 100 draws of noise; the slope's spread over steps is below .005
@@ -201,7 +201,7 @@ def test_impossible_settings_are_refused(changes, message):
 
 
 def test_bf16_steps_use_this_steps_weights(tmp_path):
-    """Autocast caches cast weights within its context, which spans a chunk: with a stale cache the loss would not fall."""
+    """Autocast keeps cast weights within its context, which spans a chunk: stale ones would show here."""
     chunked, single = family(), family()
     fit(chunked, tmp_path, precision="bf16-mixed", chunk_steps=64)
     fit(single, tmp_path, precision="bf16-mixed", chunk_steps=1)

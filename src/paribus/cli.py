@@ -22,7 +22,7 @@ paribus COMMAND --help says more about each command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code: 0 done, 1 something failed or was refuted, 2 a mistake in the input, 3 undecided."""
+    """Run a command. Exit codes: 0 done, 1 something failed or was refuted, 2 a mistake in the input, 3 undecided."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(words)

@@ -46,6 +46,7 @@ def evaluate_folder(folder: Path, overrides: Sequence[str]) -> int:
             check(config)
             add_rows(Job(record.key, config, record.choices, run), record, progress=False, fence=mine.check)
     print(
-        f"{len(ready) - left} of {len(runs)} runs evaluated; {len(runs) - len(ready)} kept no weights, {left} are not finished"
+        f"{len(ready) - left} of {len(runs)} runs evaluated; "
+        f"{len(runs) - len(ready)} kept no weights, {left} are not finished"
     )
     return 0 if left == 0 and len(ready) == len(runs) else 1

@@ -171,7 +171,7 @@ def prepared_data(config: Mapping[str, Any]) -> InMemoryData:
 
 
 def pairing_hashes(family: Family, data: InMemoryData) -> dict[str, str]:
-    """What runs must share to be compared pair by pair: data, split, corruption, initial weights, first epoch's order."""
+    """What paired runs share: the data, split, corruption, initial weights and the order of the first epoch."""
     initial = {
         f"init/{name}": tensor_hash(*part.parameters())
         for name, part in family.named_children()

@@ -7,4 +7,4 @@ T = TypeVar("T")
 SUPPLIED = "supplied by paribus.build"
 
 Supplied = Annotated[T, SUPPLIED]
-"""Marks a constructor's argument that `build` fills by its name: `seed`, `in_features`, `out_features`, a built part."""
+"""Marks a constructor's argument that `build` fills by name: `seed`, `in_features`, a built part."""

@@ -11,8 +11,8 @@ from paribus.study.records import Row
 class Evaluator(Protocol):
     """Measures a trained family on held-out data.
 
-    A row has metrics and, where one training yields several rows (a calibrator, a number of samples), the levels of those
-    within-run factors.
+    A row has metrics and, where one training yields several rows (a calibrator, a number of samples), the levels of
+    those within-run factors.
     """
 
     def __call__(self, family: Family, data: InMemoryData) -> Iterable[Row]:

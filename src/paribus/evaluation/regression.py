@@ -32,7 +32,7 @@ def raw_predictor(family: Regression, data: RegressionData) -> Callable[[Tensor]
     """Maps inputs `[n, d]` as the file has them to predictions `[n]` in the target's units."""
 
     def predict(inputs: Tensor) -> Tensor:
-        return data.to_target_units(family.predict(data.to_network_inputs(inputs).to(family.device, family.dtype)))
+        return data.to_target_units(family.predict(data.to_network_inputs(inputs).to(next(family.parameters()))))
 
     return predict
 

@@ -1,8 +1,8 @@
 """What every family is: a LightningModule of built parts, trained phase by phase, minibatch by minibatch.
 
-The loss of a phase is pure tensor code, so that one implementation serves a run alone and a population. The family takes
-the optimizers' steps itself (Lightning's manual optimization): the training loader yields chunks of minibatches, and what
-Lightning does around a batch, which costs several steps of a small network, is paid once a chunk.
+The loss of a phase is pure tensor code, so that one implementation serves a run alone and a population. The family
+takes the optimizers' steps itself (Lightning's manual optimization): the training loader yields chunks of minibatches,
+and what Lightning does around a batch, which costs several steps of a small network, is paid once a chunk.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from paribus.data.chunks import Batch, Chunk
@@ -58,7 +58,8 @@ class Family(pl.LightningModule):
         self.automatic_optimization = False
         self.schedule, self.seed = schedule, seed
         self.step = 0
-        self.total_steps, self.clip_norm = 1, None
+        self.total_steps = 1
+        self.clip_norm: float | None = None
         self.noise = NoiseStream({}, 1, seed)
 
     def noise_spec(self) -> dict[str, NoiseSpec]:
@@ -75,6 +76,7 @@ class Family(pl.LightningModule):
         return [parameter for part in phase.parts for parameter in getattr(self, part).parameters()]
 
     def configure_optimizers(self) -> list[Optimizer]:
+        """An optimizer for each phase."""
         optimizers = [phase.optimizer(self.parameters_of(phase)) for phase in self.phases]
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -115,14 +117,14 @@ class Family(pl.LightningModule):
     ) -> Loss:
         losses: list[Loss] = []
 
-        def closure() -> Tensor:
+        def closure() -> float:
             optimizer.zero_grad()
             loss = phase.loss(batch, noise)
             loss.total.backward(inputs=parameters)
             if self.clip_norm is not None:
                 nn.utils.clip_grad_norm_(parameters, self.clip_norm)
             losses.append(loss)
-            return loss.total
+            return loss.total  # type: ignore[return-value]  # torch takes a tensor here and says float
 
         optimizer.step(closure)
         if torch.is_autocast_enabled(self.device.type):
@@ -140,9 +142,11 @@ class Family(pl.LightningModule):
         self.log_dict(values | {"step": float(self.step)}, on_step=False, on_epoch=True, batch_size=len(batch["x"]))
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Keep the step, on which every stream depends."""
         checkpoint["paribus_step"] = self.step
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """Go on from the step."""
         self.step = checkpoint["paribus_step"]
 
 

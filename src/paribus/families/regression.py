@@ -19,8 +19,8 @@ class Regression(Family):
         optimizer: makes the optimizer.
         scheduler: the factor on the learning rate.
         input_noise: standard deviation of Gaussian noise added to the inputs in training; for the squared loss and a
-            linear network this is ridge regression with penalty `input_noise ** 2` (Bishop 1995, "Training with noise is
-            equivalent to Tikhonov regularization").
+            linear network this is ridge regression with penalty `input_noise ** 2` (Bishop 1995, "Training with noise
+            is equivalent to Tikhonov regularization").
         in_features: columns of the inputs.
         seed: the run's seed.
     """

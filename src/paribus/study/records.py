@@ -60,8 +60,8 @@ class RunRecord:
     Attributes:
         key: the train key: a hash of what training reads.
         experiment: name of the folder above.
-        status: how the run ended. `diverged`: its loss or its weights stopped being finite, which is an outcome. `running`:
-            it has not ended, or was killed; the claim beside it tells which.
+        status: how the run ended. `diverged`: its loss or its weights stopped being finite, which is an outcome.
+            `running`: it has not ended, or was killed; the claim beside it tells which.
         config: the resolved config without Hydra's own node.
         choices: the option chosen of each config group, e.g. `{"objective": "huber"}`.
         seed: the run's seed.
