@@ -13,7 +13,7 @@ from paribus.study.levels import canonical
 from paribus.study.locks import holder
 from paribus.study.plan import Plan, PlannedJob, make_plan
 
-POLL = 2.0
+POLL = 1.0
 
 Launch = Callable[[Sequence[PlannedJob]], Sequence[JobReturn]]
 """Hands jobs to a launcher and returns when they have ended."""
