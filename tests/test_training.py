@@ -19,9 +19,18 @@ from paribus.training import Training
 
 def training(**changes):
     settings = {
-        "max_steps": 90, "max_epochs": None, "max_minutes": None, "validate_every": 20, "chunk_steps": 8, "clip_norm": None,
-        "accelerator": "cpu", "precision": "32-true", "threads": 1, "resume_seconds": math.inf, "save_checkpoint": False,
-    }  # fmt: skip
+        "max_steps": 90,
+        "max_epochs": None,
+        "max_minutes": None,
+        "validate_every": 20,
+        "chunk_steps": 8,
+        "clip_norm": None,
+        "accelerator": "cpu",
+        "precision": "32-true",
+        "threads": 1,
+        "resume_seconds": math.inf,
+        "save_checkpoint": False,
+    }
     return Training(**settings | changes)
 
 

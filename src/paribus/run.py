@@ -95,7 +95,11 @@ def task(config: DictConfig) -> str:
         raise UserError(f"rerun={plain['rerun']}: expected one of {', '.join(RUN_AGAIN)}.{near}")
     choices = {name: str(choice) for name, choice in HydraConfig.get().runtime.choices.items() if choice is not None}
     single = HydraConfig.get().mode == RunMode.RUN
-    record = run_claimed(plain, {name: choice for name, choice in choices.items() if "hydra/" not in name}, single)
+    try:
+        record = run_claimed(plain, {name: choice for name, choice in choices.items() if "hydra/" not in name}, single)
+    except OSError as error:  # a full or vanished disk: this run's record cannot say so, and the next may still fit
+        print(f"paribus: the record of a run could not be written: {error}", file=sys.stderr)
+        return "failed"
     if record is None:
         return "skipped"
     if single:
