@@ -1,6 +1,6 @@
 """How often the intervals hold the truth, how often verdicts are wrong, and how often a stated effect is found.
 
-Prints the tables of docs/statistics.md. About five minutes on one core:
+Prints the tables of docs/statistics.md. About a minute on one core:
 
     python benchmarks/interval_coverage.py
 """

@@ -156,6 +156,7 @@ def test_replicates_for_is_the_inverse_of_detectable():
     for n in (5, 12, 20, 75, 500, 5000):
         assert statistics.replicates_for(statistics.detectable(n, 0.05), 0.05) == pytest.approx(n, rel=0.02, abs=1)
     assert statistics.replicates_for(0.0, 0.05) is None
+    assert statistics.replicates_for(1e-9, 0.05) is None
     assert statistics.replicates_for(float("nan"), 0.05) is None
 
 

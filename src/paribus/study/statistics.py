@@ -191,7 +191,7 @@ SIZES = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 23, 26, 30, 35, 40, 50,
 
 
 def replicates_for(effect: float, alpha: float, test_over_train: float = 0.0) -> int | None:
-    """About how many replicates show an `effect` (in deviations) with probability `POWER`; None if no number does."""
+    """About how many replicates show an `effect` (in deviations) with probability `POWER`; None if a million do not."""
     if not effect > 0 or not np.isfinite(effect):
         return None
     first, last = 0, len(SIZES)
@@ -206,7 +206,7 @@ def replicates_for(effect: float, alpha: float, test_over_train: float = 0.0) ->
         share = np.log(above / effect) / np.log(above / below)
         return int(np.ceil(SIZES[first - 1] * (SIZES[first] / SIZES[first - 1]) ** share - 1e-9))
     variance = (effect / detectable(SIMULATED, alpha, test_over_train)) ** 2 * (1 / SIMULATED + test_over_train)
-    return int(np.ceil(1 / (variance - test_over_train))) if variance > test_over_train else None
+    return int(np.ceil(1 / (variance - test_over_train))) if variance - test_over_train >= 1e-6 else None
 
 
 def skewed(values: ArrayLike) -> bool:

@@ -35,13 +35,14 @@ def position(finding: Finding) -> str:
     if finding.low is None or finding.high is None:
         return "no interval"
     level = f"the {100 * finding.level:.3g} % interval {interval_text(finding.low, finding.high)}"
-    if finding.high <= finding.region_low:
-        return f"{level} lies below {number(finding.region_low)}"
-    if finding.low >= finding.region_high:
-        return f"{level} lies above {number(finding.region_high)}"
-    held = [edge for edge in (finding.region_low, finding.region_high) if finding.low <= edge <= finding.high]
+    edges = [edge for edge in (finding.region_low, finding.region_high) if isfinite(edge)]
+    held = [edge for edge in edges if finding.low <= edge <= finding.high]
     if held:
         return f"{level} holds {' and '.join(map(number, held))}"
+    if finding.high < finding.region_low:
+        return f"{level} lies below {number(finding.region_low)}"
+    if finding.low > finding.region_high:
+        return f"{level} lies above {number(finding.region_high)}"
     if finding.region_high == inf:
         return f"{level} lies above {number(finding.region_low)}"
     return f"{level} lies inside {interval_text(finding.region_low, finding.region_high)}"
