@@ -152,6 +152,13 @@ def test_what_is_held_equal(plan):
     }
 
 
+def test_a_factor_or_replicate_with_one_level_is_held_equal_too(plan):
+    held = plan("seed=1", "objective=huber").held_equal
+    assert held["seed"] == 1
+    assert held["objective._target_"] == "huber"
+    assert "data.fraction" not in held
+
+
 def test_the_text_shows_arms_states_and_time(plan):
     for job in plan().jobs[:4]:
         write(job, seconds=90.0)

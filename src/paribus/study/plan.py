@@ -125,7 +125,6 @@ class Plan:
             key: value
             for key, value in first.items()
             if not is_below(key, UNCOMPARED)
-            and not self._varies(key)
             and all(key in other and canonical(other[key]) == canonical(value) for other in rest)
         }
 
@@ -165,9 +164,6 @@ class Plan:
     def refreshed(self) -> "Plan":
         """This plan with the states that the folders show now."""
         return replace(self, jobs=tuple(job.refreshed(self.code) for job in self.jobs))
-
-    def _varies(self, key: str) -> bool:
-        return key == self.study.replicate.key or any(factor.covers(key) for factor in self.study.factors)
 
 
 def make_plan(
