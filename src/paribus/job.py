@@ -28,6 +28,7 @@ from paribus.study.records import (
     Failure,
     Row,
     RunRecord,
+    Status,
     write_atomically,
     write_record,
 )
@@ -77,31 +78,20 @@ def run_job(job: Job, *, progress: bool, fence: Callable[[], None]) -> RunRecord
         KeyboardInterrupt: the run was stopped; its record says so.
     """
     usage = Usage()
-    record = job.begin(usage)
-    write_record(job.folder, record)
-    write_atomically(job.folder / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(dict(job.config))))
-    run = _Run(job, record)
-    ended = record
+    run = Run(job, usage, fence)
     try:
-        run.train_and_evaluate(progress)
-        ended = replace(run.record, status="finished")
+        run.prepare()
+        run.train(progress)
+        run.finish()
     except UserError:
-        (job.folder / RECORD_FILE).unlink()
+        run.withdraw()
         raise
     except KeyboardInterrupt as stop:
-        write_record(job.folder, run.stopped("interrupted", stop, usage))
+        run.close(stop, usage.so_far())
         raise
-    except NonFiniteLoss as error:
-        ended = run.stopped("diverged", error, usage)
     except Exception as error:
-        ended = run.stopped("failed", error, usage)
-    finally:
-        conclude(run.loggers, replace(ended, steps=run.steps))
-    ended = replace(ended, steps=run.steps, **usage.so_far())
-    fence()
-    run.curves.write(job.folder)
-    write_record(job.folder, ended)
-    return ended
+        return run.close(error, usage.so_far())
+    return run.close(None, usage.so_far())
 
 
 def add_rows(job: Job, record: RunRecord, *, progress: bool, fence: Callable[[], None]) -> RunRecord:
@@ -117,24 +107,40 @@ def add_rows(job: Job, record: RunRecord, *, progress: bool, fence: Callable[[],
     return ended
 
 
-class _Run:
-    """The parts of a run as they come into being, so that a failure can be described at any point."""
+class Run:
+    """A run on its way from its config to its record: prepared, trained, finished, closed.
 
-    def __init__(self, job: Job, record: RunRecord) -> None:
-        self.job, self.record = job, record
+    The record on the disk says `running` from the start until `close`, which can describe a failure at any point.
+
+    Args:
+        job: what to run.
+        usage: of this run, from its start.
+        fence: raises if the folder has been taken over by another process.
+
+    Attributes:
+        training, data, family: built by `prepare`.
+        curves: what training has logged.
+        loggers: what mirrors that elsewhere.
+    """
+
+    training: Training
+    data: InMemoryData
+
+    def __init__(self, job: Job, usage: Usage, fence: Callable[[], None]) -> None:
+        self.job, self._fence = job, fence
         self.curves = Curves()
         self.loggers: list[Logger] = []
         self.family: Family | None = None
+        self.record = job.begin(usage)
+        write_record(job.folder, self.record)
+        write_atomically(job.folder / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(dict(job.config))))
 
-    @property
-    def steps(self) -> int:
-        return self.family.step if self.family else 0
-
-    def train_and_evaluate(self, progress: bool) -> None:
-        config, folder = self.job.config, self.job.folder
-        training = build_training(config)
+    def prepare(self, data: InMemoryData | None = None) -> Family:
+        """Build the family and what trains it. `data`: of this config, set up, where it is at hand."""
+        config = self.job.config
+        self.training = training = build_training(config)
         torch.set_num_threads(training.threads)
-        data = prepared_data(config)
+        self.data = data = data or prepared_data(config)
         self.family = family = build_family(config, data)
         self.record = replace(
             self.record,
@@ -143,24 +149,66 @@ class _Run:
             sizes={str(part): size for part, size in data.sizes().items()},
             provenance=dict(self.record.provenance) | {"device": device_name(training), "threads": training.threads},
         )
-        self.loggers = build_loggers(config, job=self.job)
-        training.fit(family, data, folder, self.curves, self.loggers, progress)
+        return family
+
+    def train(self, progress: bool) -> None:
+        """Train alone."""
+        assert self.family is not None
+        self.loggers = build_loggers(self.job.config, job=self.job)
+        self.training.fit(self.family, self.data, self.job.folder, self.curves, self.loggers, progress)
+
+    def finish(self) -> None:
+        """Evaluate what was trained.
+
+        Raises:
+            NonFiniteLoss: a weight is not finite.
+        """
+        family, config = self.family, self.job.config
+        assert family is not None
         if not all(parameter.isfinite().all() for parameter in family.parameters()):
             raise NonFiniteLoss(family.step, float("nan"))
-        rows, drawing = evaluate(config, self.job.key, family, data)
-        write_atomically(folder / FIT_FILE, json.dumps(drawing))
+        rows, drawing = evaluate(config, self.job.key, family, self.data)
+        write_atomically(self.job.folder / FIT_FILE, json.dumps(drawing))
         self.record = self.record.with_rows(rows)
 
-    def stopped(self, status: Any, error: BaseException, usage: Usage) -> RunRecord:
-        """The record of a run that did not finish."""
-        failure = Failure(
-            kind=type(error).__name__,
-            message=str(error),
-            step=getattr(error, "step", self.steps),
-            last_metrics=self.curves.last_finite(),
-            trace="".join(traceback.format_exception(error)[-6:]),
+    def close(self, error: BaseException | None, spent: Mapping[str, Any]) -> RunRecord:
+        """Write the curves and the record of how the run ended.
+
+        Args:
+            error: what stopped it.
+            spent: `seconds`, `cpu_seconds` and `peak_memory`.
+        """
+        steps = self.family.step if self.family else 0
+        failure = (
+            error
+            if error is None
+            else Failure(
+                kind=type(error).__name__,
+                message=str(error),
+                step=getattr(error, "step", steps),
+                last_metrics=self.curves.last_finite(),
+                trace="".join(traceback.format_exception(error)[-6:]),
+            )
         )
-        return replace(self.record, status=status, failure=failure, steps=self.steps, **usage.so_far())
+        ended = replace(self.record, status=_status(error), failure=failure, steps=steps, **spent)
+        conclude(self.loggers, ended)
+        self._fence()
+        self.curves.write(self.job.folder)
+        write_record(self.job.folder, ended)
+        return ended
+
+    def withdraw(self) -> None:
+        """Leave no record: the input was at fault."""
+        conclude(self.loggers, self.record)
+        (self.job.folder / RECORD_FILE).unlink()
+
+
+def _status(error: BaseException | None) -> Status:
+    if error is None:
+        return "finished"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return "diverged" if isinstance(error, NonFiniteLoss) else "failed"
 
 
 def prepared_data(config: Mapping[str, Any]) -> InMemoryData:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -132,7 +133,7 @@ class Training:
             callbacks.append(TimeLimit(max_minutes))
         if progress:
             callbacks.append(ProgressLine(total))
-        with quiet_lightning():
+        with quiet_lightning(), interruptible():
             trainer = pl.Trainer(
                 max_epochs=-(-total // self.validate_every),
                 accelerator=self.accelerator,
@@ -166,6 +167,19 @@ class Training:
     def dtype(self) -> torch.dtype:
         """Of the parameters and the data."""
         return torch.float64 if self.precision == "64-true" else torch.float32
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C stop training as KeyboardInterrupt: Lightning would exit, and be deaf to the next Ctrl-C."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise stop.__context__ from None
 
 
 @contextmanager
