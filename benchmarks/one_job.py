@@ -1,0 +1,115 @@
+"""One small job in the default trainer against a plain PyTorch loop: the ratio of their CPU times.
+
+An MLP 1-64-64-1 learns a sine: minibatches of 64, 2,000 steps of Adam, validation every 200. Both sides start from the
+same weights and see the same minibatches, and must end with the same weights. Both run on one core with one thread, in
+turn; imports and the trainer's set-up are left out.
+
+    python benchmarks/one_job.py --pairs 9
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from paribus.build import build_data, build_family, build_training
+from paribus.compose import Composer, open_tree
+from paribus.curves import Curves
+from paribus.data.chunks import epoch_order
+
+JOB = ("data=sine", "data.batch_size=64", "network=mlp", "objective=squared", "optimizer=adam", "trainer=cpu")
+BAR = 1.3
+
+
+def plain_loop(config: dict, network: nn.Module, train: dict, validation: dict) -> float:
+    """Train as one would without any framework; the CPU seconds of the loop."""
+    steps, every, batch_size = config["trainer"]["max_steps"], config["trainer"]["validate_every"], 64
+    settings = {name: value for name, value in config["optimizer"].items() if not name.startswith("_")}
+    optimizer = torch.optim.Adam(network.parameters(), **settings)
+    x, y = train["x"], train["y"]
+    losses, validation_losses = [], []
+    start = time.process_time()
+    step, epoch = 0, 0
+    while step < steps:
+        order = epoch_order(config["seed"], epoch, len(x))
+        epoch += 1
+        for first in range(0, len(x), batch_size):
+            rows = order[first : first + batch_size]
+            optimizer.zero_grad()
+            loss = (y[rows] - network(x[rows]).squeeze(-1)).square().mean()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+            step += 1
+            if step % every == 0:
+                with torch.no_grad():
+                    error = validation["y"] - network(validation["x"]).squeeze(-1)
+                    validation_losses.append(error.square().mean().item())
+            if step == steps:
+                break
+    if not torch.stack(losses).isfinite().all():
+        raise RuntimeError("the plain loop diverged")
+    return time.process_time() - start
+
+
+def in_trainer(config: dict, folder: Path) -> tuple[float, float, nn.Module]:
+    """Train as `paribus run` does; the CPU seconds from the first step to the last, those with set-up, the network."""
+    data = build_data(config)
+    data.setup()
+    family = build_family(config, data)
+    marks: dict[str, float] = {}
+
+    def mark(name: str) -> Callable[[], None]:
+        return lambda: marks.update({name: time.process_time()})
+
+    family.on_train_start, family.on_train_end = mark("start"), mark("end")
+    begin = time.process_time()
+    build_training(config).fit(family, data, folder, Curves(), [], False)
+    return marks["end"] - marks["start"], time.process_time() - begin, family.network
+
+
+def compare(config: dict) -> tuple[float, float]:
+    """The ratio of CPU times, without and with the trainer's set-up."""
+    data = build_data(config)
+    data.setup()
+    network = deepcopy(build_family(config, data).network)
+    for part in data.parts.values():
+        part.update({name: rows.float() for name, rows in part.items()})
+    plain = plain_loop(config, network, data.parts["train"], data.parts["validation"])
+    with tempfile.TemporaryDirectory() as folder:
+        trained, whole, same = in_trainer(config, Path(folder))
+    pairs = zip(network.parameters(), same.parameters(), strict=True)
+    apart = max(float((one - other).detach().abs().max()) for one, other in pairs)
+    if apart > 1e-6:
+        raise RuntimeError(f"the two did different work: their weights end {apart:.2g} apart")
+    return trained / plain, whole / plain
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=7, help="how often each side runs, in turn")
+    pairs = parser.parse_args().pairs
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    config = Composer(open_tree()).read(JOB).resolved
+    compare(config)  # the first run of each side warms caches
+    ratios = [compare(config) for _ in range(pairs)]
+    steps, whole = (sorted(column) for column in zip(*ratios, strict=True))
+    ratio = statistics.median(steps)
+    print(f"one job of {config['trainer']['max_steps']:,} steps, CPU time in the trainer over that of a plain loop")
+    print(f"  {ratio:.2f}  median of {pairs} pairs (from {steps[0]:.2f} to {steps[-1]:.2f}); at most {BAR}")
+    print(f"  {statistics.median(whole):.2f}  with the trainer's set-up")
+    return 0 if ratio <= BAR else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
