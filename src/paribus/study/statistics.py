@@ -5,11 +5,12 @@ skewness of the studentised mean (Hall 1992, "On the removal of skewness by tran
 sample of a skewed population looks less skewed than the population is just when its mean is furthest off; so the
 transformation is given the sample skewness moved by `caution` towards the side that would make the test err.
 
-With z = (mean - edge) / deviation, e the standard error in deviations and g that skewness, the transformed score is
+With z = (mean - edge) / deviation, e = 1 / sqrt(n) and g that skewness, the transformed score is
 
     h(z) = (z + g z^2 / 3 + g^2 z^3 / 27) / e + g e / 6
 
-referred to Student's t with n - 1 degrees of freedom.
+referred to Student's t with n - 1 degrees of freedom. Where replicates share data, Nadeau and Bengio's larger standard
+error widens the whole interval by its ratio to e: the correction for skewness is of the spread that the sample shows.
 """
 
 from collections.abc import Sequence
@@ -83,18 +84,20 @@ def interval(sample: Moments, alpha: float) -> tuple[Array, Array]:
 def reach(skewness: ArrayLike, n: int, error: float, alpha: float) -> Array:
     """Distance from the mean to the lower bound, in deviations: the larger of Student's and the transformed one."""
     student = stats.t.ppf(1 - alpha / 2, n - 1)
+    independent = 1 / np.sqrt(n)
     g = np.minimum(np.asarray(skewness) - caution(n), NEARLY_NONE)
-    transformed = 3 / g * (np.cbrt(1 + g * (student * error - g * error**2 / 6)) - 1)
-    return np.maximum(student * error, transformed)
+    transformed = 3 / g * (np.cbrt(1 + g * (student * independent - g * independent**2 / 6)) - 1)
+    return np.maximum(student * independent, transformed) * error / independent
 
 
 def p_value(sample: Moments, edge: float) -> Array:
     """Two-sided p value of "the mean is `edge`": the smallest alpha whose interval leaves `edge` out."""
-    z = (sample.mean - edge) / sample.deviation
+    independent = 1 / np.sqrt(sample.n)
+    z = (sample.mean - edge) / sample.deviation * independent / sample.error
     g = np.minimum(np.sign(z) * sample.skewness - caution(sample.n), NEARLY_NONE)
     z = np.abs(z)
-    transformed = (z + g * z**2 / 3 + g**2 * z**3 / 27) / sample.error + g * sample.error / 6
-    score = np.minimum(z / sample.error, transformed)
+    transformed = (z + g * z**2 / 3 + g**2 * z**3 / 27) / independent + g * independent / 6
+    score = np.minimum(z / independent, transformed)
     return np.minimum(1.0, 2 * stats.t.sf(score, sample.n - 1))
 
 
