@@ -33,6 +33,11 @@ class Arrangement:
         """Every combination of levels of the panels' factors."""
         return list(combinations(self.panels))
 
+    def lookup(self, results: Iterable[Result]) -> "Lookup":
+        """`results` by the levels of all these factors."""
+        factors = [*self.panels, *(factor for factor in (self.across, self.compared) if factor)]
+        return Lookup(results, [factor.name for factor in factors])
+
 
 def arrange(study: Study) -> Arrangement:
     """The roles that the claims suggest: what most of them contrast is compared; else the first factor is."""

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -12,46 +12,61 @@ from paribus.report.chart import Panel
 from paribus.report.collect import Collected
 from paribus.report.figures import Figure, panel_title
 from paribus.report.runs import arm_results, chosen_cells, folders
-from paribus.report.summaries import quantile
-from paribus.study.levels import Level, label
+from paribus.report.summaries import count, quantile
+from paribus.study.levels import label
+from paribus.study.structure import Study
 
+CURVES_FILE = "curves.csv"
 MOST_PANELS, MOST_RUNS, MOST_STEPS = 4, 20, 120
 
 
+Curves = Mapping[str, Mapping[float, float]]
+
+
 def curve_figures(collected: Collected, arrangement: Arrangement) -> list[Figure]:
-    """Learning curves by arm: the median over replicates, and the band that holds the middle 80 %."""
-    panels: list[Panel] = []
-    drawn: dict[int, Level] = {}
-    column = ""
-    cells = chosen_cells(collected, arrangement)
+    """Learning curves by arm on held-out data and on training data, as far as all runs logged them."""
+    cells = chosen_cells(arrangement)
+    lookup = arrangement.lookup(collected.comparison.results)
+    panels: list[tuple[str, dict[int, list[Curves]]]] = []
     for cell in cells[:MOST_PANELS]:
-        arms = {
-            series: [read_curves(path) for path in islice(folders(collected, results, "curves.csv"), MOST_RUNS)]
-            for series, results in arm_results(collected, arrangement, cell).items()
+        arms: dict[int, list[Curves]] = {
+            series: [read_curves(path) for path in islice(folders(collected, results, CURVES_FILE), MOST_RUNS)]
+            for series, results in arm_results(lookup, arrangement, cell).items()
         }
-        column = column or common_column([curves for each in arms.values() for curves in each], collected)
-        panel = curve_panel(arms, column, panel_title(cell, collected.study)) if column else None
-        if panel:
-            panels.append(panel)
-            drawn.update({series: arm for series, arm in arrangement.series() if arms.get(series)})
-    if not panels:
-        return []
-    own = (
-        " Where arms minimise different objectives, each loss is in units of its own: compare shapes, not heights."
-        if column.endswith("/loss") and len(drawn) > 1
-        else ""
+        if any(arms.values()):
+            panels.append((panel_title(cell, collected.study), arms))
+    logged = [set(curves) for _, arms in panels for each in arms.values() for curves in each if curves]
+    columns = shown_columns(set.intersection(*logged) if logged else set(), collected.study)
+    figures = [curve_figure(column, panels, arrangement, len(cells) - len(panels)) for column in columns]
+    return [figure for figure in figures if figure.panels]
+
+
+def curve_figure(
+    column: str, cells: Sequence[tuple[str, Mapping[int, Sequence[Curves]]]], arrangement: Arrangement, left_out: int
+) -> Figure:
+    """One column by step: the median over replicates, and the band that holds the middle 80 %."""
+    panels = [panel for title, arms in cells if (panel := curve_panel(arms, column, title))]
+    drawn = {series for _, arms in cells for series, runs in arms.items() if runs}
+    notes = [f"Line: median over at most {MOST_RUNS} replicates; band: 10 % to 90 % of them."]
+    if column.endswith("/loss") and len(drawn) > 1:
+        notes.append("Where arms minimise different objectives, each loss is in units of its own: "
+                     "compare shapes, not heights.")  # fmt: skip
+    if left_out > 0:
+        notes.append(f"{count(left_out, 'more panel')} left out.")
+    return Figure(
+        name=f"curves-{column.replace('/', '-')}",
+        title=f"{column} while training",
+        caption=" ".join(notes),
+        panels=tuple(panels),
+        legend=tuple((n, label(arm)) for n, arm in arrangement.series() if n in drawn and arm is not None),
     )
-    left = len(cells) - len(panels)
-    return [
-        Figure(
-            name="learning-curves",
-            title=f"{column} while training",
-            caption=f"Line: median over at most {MOST_RUNS} replicates; band: 10 % to 90 % of them.{own}"
-            + (f" {left} more panels are left out." if left > 0 else ""),
-            panels=tuple(panels),
-            legend=tuple((series, label(arm)) for series, arm in sorted(drawn.items()) if arm is not None),
-        )
-    ]
+
+
+def shown_columns(logged: Collection[str], study: Study) -> list[str]:
+    """Of the columns that all runs logged: a metric or the loss on held-out data, and the training loss."""
+    metrics = [f"val/{metric.name}" for metric in study.metrics]
+    held_out = next((name for name in (*metrics, "val/loss") if name in logged), None)
+    return [name for name in (held_out, "train/loss") if name in logged and name is not None]
 
 
 def read_curves(path: Path) -> dict[str, dict[float, float]]:
@@ -76,18 +91,7 @@ def as_number(text: object) -> float:
         return math.nan
 
 
-def common_column(curves: Sequence[Mapping[str, Mapping[float, float]]], collected: Collected) -> str:
-    """What is drawn: a metric of the study on held-out data if all runs logged it, else a loss."""
-    logged = [set(columns) for columns in curves if columns]
-    common = set.intersection(*logged) if logged else set()
-    metrics = [f"{part}/{metric.name}" for metric in collected.study.metrics for part in ("validation", "val")]
-    wanted = (*metrics, "validation/loss", "val/loss", "train/loss", *sorted(common))
-    return next((name for name in wanted if name in common and name != "epoch"), "")
-
-
-def curve_panel(
-    arms: Mapping[int, Sequence[Mapping[str, Mapping[float, float]]]], column: str, title: str
-) -> Panel | None:
+def curve_panel(arms: Mapping[int, Sequence[Curves]], column: str, title: str) -> Panel | None:
     """The median and the band of each arm; None where no run logged the column."""
     lines: dict[int, list[tuple[float, float, float, float]]] = {}
     for series, runs in arms.items():

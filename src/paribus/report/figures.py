@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from paribus.report.arrangement import Arrangement, Lookup, short
+from paribus.report.arrangement import Arrangement, short
 from paribus.report.axes import Axis, covering
 from paribus.report.chart import Panel
 from paribus.report.palette import COLOURS
@@ -117,8 +117,7 @@ def figure_title(arrangement: Arrangement, metric: Metric) -> str:
 
 def means(comparison: Comparison, arrangement: Arrangement, metric: Metric) -> Iterable[Point]:
     """The mean of every drawn cell."""
-    factors = [*arrangement.panels, *(f for f in (arrangement.across, arrangement.compared) if f)]
-    lookup = Lookup(comparison.results, [factor.name for factor in factors])
+    lookup = arrangement.lookup(comparison.results)
     for panel in arrangement.panel_cells():
         for series, arm in arrangement.series():
             for across in arrangement.across.levels if arrangement.across else [None]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paribus.report.arrangement import Arrangement
+from paribus.report.arrangement import Arrangement, Lookup
 from paribus.report.axes import covering
 from paribus.report.chart import Panel
 from paribus.report.collect import Collected
@@ -27,9 +27,10 @@ def fit_figures(collected: Collected, arrangement: Arrangement) -> list[Figure]:
     curves: list[Panel] = []
     scatters: list[Panel] = []
     series_of: set[int] = set()
-    chosen = {tuple(map(canonical, cell.values())) for cell in chosen_cells(collected, arrangement)}
+    lookup = arrangement.lookup(collected.comparison.results)
+    chosen = {tuple(map(canonical, cell.values())) for cell in chosen_cells(arrangement)}
     for cell in every_cell(arrangement):
-        fits = cell_fits(collected, arrangement, cell)
+        fits = cell_fits(collected, arrangement, lookup, cell)
         title = panel_title(cell, collected.study)
         lines = {series: fit for series, fit in fits.items() if fit.get("kind") == "curve"}
         if lines and len(curves) < MOST_PANELS:
@@ -67,10 +68,10 @@ def every_cell(arrangement: Arrangement) -> list[Cell]:
     return [{**cell, across.name: level} for cell in arrangement.panel_cells() for level in across.levels]
 
 
-def cell_fits(collected: Collected, arrangement: Arrangement, cell: Cell) -> dict[int, Fit]:
+def cell_fits(collected: Collected, arrangement: Arrangement, lookup: Lookup, cell: Cell) -> dict[int, Fit]:
     """The fit of each arm in `cell` for the first replicate that left one."""
     fits = {}
-    for series, results in arm_results(collected, arrangement, cell).items():
+    for series, results in arm_results(lookup, arrangement, cell).items():
         ordered = sorted(results, key=lambda result: collected.study.replicate.levels.index(result.replicate))
         path = next(iter(folders(collected, ordered, "fit.json")), None)
         if path:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from paribus.errors import UserError
 from paribus.report.collect import Collected
 from paribus.report.summaries import count, number
 from paribus.study.comparison import Result
+from paribus.study.confounds import check_records
 from paribus.study.levels import label
 from paribus.study.records import RunRecord
 
@@ -84,6 +86,7 @@ def warnings(collected: Collected) -> list[str]:
     texts = []
     if not any(record.status == "finished" for record in records):
         texts.append("No run has finished yet, so there is nothing to compare.")
+    texts.extend(confounds(collected))
     codes = different(records, "code") or different(records, "git.commit")
     if len(codes) > 1:
         texts.append(f"These records come from {len(codes)} versions of the code ({counted(codes)}).")
@@ -107,6 +110,18 @@ def warnings(collected: Collected) -> list[str]:
         texts.append(f"{count(len(strangers), 'record or row')} of this folder belong to no cell of the study: {told}.")
     texts.extend(collected.notes)
     return texts
+
+
+def confounds(collected: Collected) -> list[str]:
+    """A warning where the compared runs differ in more than the study declares."""
+    if not collected.declared:
+        return []
+    compared = dict.fromkeys(result.key for result in collected.comparison.results)
+    try:
+        check_records(collected.study, [collected.records[key] for key in compared])
+    except UserError as error:
+        return [f"Confounded: {error}"]
+    return []
 
 
 def plain(value: Any) -> Mapping[str, Any]:

@@ -1,9 +1,11 @@
 """A study for records that came without one: whatever differs between their configs is taken for a factor."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from paribus.study.confounds import UNCOMPARED
+from paribus.study.keys import flat, is_below
 from paribus.study.levels import Level, canonical, label
 from paribus.study.records import RunRecord
 from paribus.study.structure import Metric, Study, ad_hoc_study
@@ -19,12 +21,13 @@ def inferred_study(records: Collection[RunRecord]) -> tuple[Study, tuple[str, ..
     A key whose value follows from a factor's is left out, since no record tells the two apart; so a differing choice
     stands for the keys below it that differ with it.
     """
-    settings = [differing_key_values(record) for record in records]
+    records = list(records)
+    settings = [settings_of(record) for record in records]
     levels = {
         key: distinct(setting.get(key) for setting in settings) for key in sorted({k for s in settings for k in s})
     }
     groups = {key for record in records for key in record.choices}
-    varied = {key: values for key, values in levels.items() if len(values) > 1 and key not in (REPLICATE, "name")}
+    varied = {key: values for key, values in levels.items() if len(values) > 1 and key != REPLICATE}
     notes = []
     kept: list[str] = []
     for key in sorted(varied, key=lambda key: (key not in groups, key)):
@@ -41,7 +44,7 @@ def inferred_study(records: Collection[RunRecord]) -> tuple[Study, tuple[str, ..
         elif not any(key.startswith(f"{group}.") for group in groups & set(varied)):
             notes.append(f"{key} varies with {twin}: these records do not tell the two apart.")
     study = ad_hoc_study(
-        factors={key: varied[key] for key in kept},
+        factors={key: varied[key] for key in sorted(kept, key=lambda key: len(unpaired(records, settings, kept, key)))},
         replicate={REPLICATE: sorted({record.seed for record in records}) or [0]},
         metrics=inferred_metrics(records),
         within=within_levels(records),
@@ -50,21 +53,19 @@ def inferred_study(records: Collection[RunRecord]) -> tuple[Study, tuple[str, ..
     return study, tuple(notes)
 
 
-def differing_key_values(record: RunRecord) -> dict[str, Level]:
-    """The record's choices, and the plain values of its config by dotted key."""
-    return {**dict(flattened(record.config)), **record.choices}
+def settings_of(record: RunRecord) -> dict[str, Level]:
+    """The record's choices, and the values of its config that a comparison may turn on, by dotted key."""
+    leaves = {key: value for key, value in flat(record.config).items() if not is_below(key, UNCOMPARED)}
+    choices = {group: choice for group, choice in record.choices.items() if group not in {"experiment", *UNCOMPARED}}
+    return {**{key: as_level(value) for key, value in leaves.items()}, **choices}
 
 
-def flattened(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Level]]:
-    """Dotted keys and their values; lists as their text, since a level is one value."""
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from flattened(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", label(tuple(value)) if isinstance(value, list) else value
+def as_level(value: Any) -> Level:
+    """A value of a config as one level; lists and mappings as their text."""
+    return label(tuple(value)) if isinstance(value, list) else str(value) if isinstance(value, Mapping) else value
 
 
-def distinct(values: Iterator[Level]) -> list[Level]:
+def distinct(values: Iterable[Level]) -> list[Level]:
     """Each value once, in a natural order: numbers by size, then texts."""
     unique = {canonical(value): value for value in values}
     return sorted(unique.values(), key=lambda value: (isinstance(value, str), value is None, sort_key(value)))
@@ -82,6 +83,20 @@ def follows(settings: list[dict[str, Level]], key: str, other: str) -> bool:
         seen.setdefault(canonical(setting.get(other)), canonical(setting.get(key))) == canonical(setting.get(key))
         for setting in settings
     )
+
+
+def unpaired(
+    records: Collection[RunRecord], settings: Sequence[Mapping[str, Level]], factors: Sequence[str], factor: str
+) -> set[str]:
+    """What runs that differ in `factor` alone do not share: an arm changes less than another data set does."""
+    seen: dict[object, str] = {}
+    changed = set()
+    for record, setting in zip(records, settings, strict=True):
+        others = tuple(canonical(setting.get(other)) for other in factors if other != factor)
+        for name, digest in record.pairing.items():
+            if seen.setdefault((name, record.seed, others), digest) != digest:
+                changed.add(name)
+    return changed
 
 
 def inferred_metrics(records: Collection[RunRecord]) -> list[Metric]:

@@ -21,7 +21,7 @@ from paribus.report.methods import methods
 from paribus.report.pairing import PlainTable, pairing
 from paribus.report.palette import page_style, swatch
 from paribus.report.summaries import count
-from paribus.report.tables import result_columns, result_rows
+from paribus.report.tables import Row, result_columns
 from paribus.study.comparison import Comparison
 from paribus.study.verdicts import Finding, Verdict
 
@@ -52,6 +52,7 @@ def page(
     verdicts: Sequence[Verdict],
     findings: Mapping[str, Sequence[Finding]],
     figures: Mapping[str, Sequence[Figure]],
+    rows: Sequence[Row],
 ) -> str:
     """The HTML of a report.
 
@@ -61,6 +62,7 @@ def page(
         verdicts: on the study's claims.
         findings: paired comparisons by metric.
         figures: by section: `figures`, `fits`, `curves`.
+        rows: of `results.csv`.
     """
     tables = contrast_tables(collected.comparison, arrangement, findings)
     content: dict[str, Any] = {
@@ -77,7 +79,7 @@ def page(
         "failures": failures(collected),
         "pairing": pairing(collected, findings),
         "methods": methods(collected, verdicts, findings),
-        "runs_json": runs_json(collected),
+        "runs_json": runs_json(collected, rows),
         "reproduce": {"text": reproduce_text(collected), "commands": reproduce_commands(collected)},
         "footer": f"Made by Paribus from the records in {collected.name}/ alone. Beside it: results.csv, "
         "comparisons.csv, verdicts.json and figures/.",
@@ -156,9 +158,8 @@ def contrast_tables(
     ]
 
 
-def runs_json(collected: Collected) -> Markup | str:
+def runs_json(collected: Collected, rows: Sequence[Row]) -> Markup | str:
     """The rows of the runs table for its script: safe inside a script element."""
-    rows = result_rows(collected)
     if not rows:
         return ""
     columns = [name for name in result_columns(collected.study) if any(row.get(name, "") != "" for row in rows)]

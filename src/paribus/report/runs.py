@@ -10,7 +10,7 @@ from paribus.study.comparison import Result
 from paribus.study.levels import Cell
 
 
-def chosen_cells(collected: Collected, arrangement: Arrangement) -> list[Cell]:
+def chosen_cells(arrangement: Arrangement) -> list[Cell]:
     """A cell for each panel: of the numeric factor the level in the middle of those that were run."""
     across = arrangement.across
     if across is None:
@@ -19,11 +19,9 @@ def chosen_cells(collected: Collected, arrangement: Arrangement) -> list[Cell]:
     return [{**cell, across.name: level} for cell in arrangement.panel_cells()]
 
 
-def arm_results(collected: Collected, arrangement: Arrangement, cell: Cell) -> dict[int, list[Result]]:
+def arm_results(lookup: Lookup, arrangement: Arrangement, cell: Cell) -> dict[int, list[Result]]:
     """The results of the first arms in `cell`, by number of the arm."""
     compared = arrangement.compared
-    names = [*cell, *([compared.name] if compared else [])]
-    lookup = Lookup(collected.comparison.results, names)
     return {
         series: lookup.at({**cell, compared.name: arm} if compared else cell)
         for series, arm in arrangement.series()[:MOST_SERIES]

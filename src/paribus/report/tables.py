@@ -33,7 +33,7 @@ def result_rows(collected: Collected) -> list[Row]:
     """A row for each row of a record, and one for each record that has none, in the order of the study's levels."""
     study = collected.study
     rows: list[Row] = []
-    for result in sorted(collected.comparison.results, key=lambda result: place(result, study)):
+    for result in in_order(collected.comparison.results, study):
         row: dict[str, Any] = {name: label(level) for name, level in result.levels.items()}
         row[study.replicate.key] = label(result.replicate)
         row.update({metric.name: result.metrics.get(metric.name, "") for metric in study.metrics})
@@ -42,13 +42,17 @@ def result_rows(collected: Collected) -> list[Row]:
     return rows
 
 
-def place(result: Result, study: Study) -> tuple[int, ...]:
-    """Where a result stands among the levels of the factors and the replicates."""
-    factors = (*study.factors, *study.within)
-    levels = [factor.position(result.levels[factor.name]) if factor.name in result.levels else -1 for factor in factors]
-    replicates = [canonical(level) for level in study.replicate.levels]
-    replicate = canonical(result.replicate)
-    return (*levels, replicates.index(replicate) if replicate in replicates else len(replicates))
+def in_order(results: Sequence[Result], study: Study) -> list[Result]:
+    """`results` in the order of the levels of the factors, then of the replicates."""
+    levels = [(factor.name, factor.levels) for factor in (*study.factors, *study.within)]
+    ranks = [(name, {canonical(level): rank for rank, level in enumerate(each)}) for name, each in levels]
+    replicates = {canonical(level): rank for rank, level in enumerate(study.replicate.levels)}
+
+    def place(result: Result) -> tuple[int, ...]:
+        own = (rank.get(canonical(result.levels.get(name)), -1) for name, rank in ranks)
+        return (*own, replicates.get(canonical(result.replicate), len(replicates)))
+
+    return sorted(results, key=place)
 
 
 def comparison_rows(findings: Mapping[str, Sequence[Finding]]) -> list[Row]:

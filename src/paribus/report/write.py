@@ -60,6 +60,7 @@ def report(folder: Path, *, open_page: bool = False) -> ReportFiles:
         "curves": curve_figures(collected, arrangement),
     }
     compared = comparison_rows(findings)
+    rows = result_rows(collected)
     files = ReportFiles(
         page=folder / "report.html",
         results=folder / "results.csv",
@@ -68,10 +69,10 @@ def report(folder: Path, *, open_page: bool = False) -> ReportFiles:
         figures=tuple(write_figure(folder / "figures", figure) for each in figures.values() for figure in each),
         verdicts=tuple(verdicts),
     )
-    write_atomically(files.results, as_csv(result_rows(collected), result_columns(collected.study)))
+    write_atomically(files.results, as_csv(rows, result_columns(collected.study)))
     write_atomically(files.comparisons, as_csv(compared, columns_of(compared, ["metric", "arm", "baseline"])))
     write_atomically(files.verdicts_file, json.dumps(to_json(verdicts), indent=1, allow_nan=False) + "\n")
-    write_atomically(files.page, page(collected, arrangement, verdicts, findings, figures))
+    write_atomically(files.page, page(collected, arrangement, verdicts, findings, figures, rows))
     if open_page:
         webbrowser.open(files.page.resolve().as_uri())
     return files
