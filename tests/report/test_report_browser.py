@@ -13,9 +13,19 @@ import pytest
 from paribus.report import report
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
-            "--disable-background-networking", "--disable-sync", "--allow-file-access-from-files",
-            "--enable-logging=stderr", "--virtual-time-budget=5000")  # fmt: skip
+SWITCHES = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--allow-file-access-from-files",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=5000",
+)
 USE = """<script>
 const table = document.getElementById("runs-table"), heads = [...table.tHead.rows[0].cells];
 const place = heads.findIndex(head => head.textContent === "mae"), sort = heads[place].querySelector("button");
@@ -33,7 +43,8 @@ seen.width = document.documentElement.scrollWidth;
 document.title = JSON.stringify(seen);
 </script></body>"""
 PHONE = """<body style="margin:0"><iframe src="used.html" style="width:375px;height:900px;border:0"></iframe>
-<script>setTimeout(() => document.title = document.querySelector("iframe").contentDocument.title, 2000)</script></body>"""
+<script>const page = document.querySelector("iframe");
+setTimeout(() => document.title = page.contentDocument.title, 2000)</script></body>"""
 
 
 def seen_in(page: Path, profile: Path) -> dict[str, Any]:
