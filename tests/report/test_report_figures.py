@@ -12,11 +12,12 @@ from paribus.report import report
 from paribus.report.arrangement import arrange
 from paribus.report.axes import Axis, covering, linear_ticks, log_ticks
 from paribus.report.collect import Collected, collect
+from paribus.report.contrasts import all_findings, contrast_table
 from paribus.report.curves import read_curves
 from paribus.report.figures import means, metric_figures
 from paribus.report.fits import read_fit
 from paribus.report.palette import DARK, DASHES, LIGHT, MARKERS, page_style
-from paribus.report.summaries import interval, mean_interval, number, quantile
+from paribus.report.summaries import interval, mean_interval, number, percent, quantile
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +163,24 @@ def test_curves_skip_empty_cells(tmp_path: Path) -> None:
 def test_files_that_are_no_fit_are_not_drawn(tmp_path: Path, text: str) -> None:
     (tmp_path / "fit.json").write_text(text)
     assert read_fit(tmp_path / "fit.json") == {}
+
+
+def test_tables_of_comparisons_state_the_widest_level_and_the_findings(collected: Collected) -> None:
+    arrangement = arrange(collected.study)
+    findings = all_findings(collected.comparison, arrangement)["mae"]
+    metric = collected.study.metric("mae")
+    factor = collected.study.factor("objective")
+    table = contrast_table(metric, findings, factor, ["objective", "data.contamination.fraction", "problem"])
+    assert f"up to {percent(max(finding.level for finding in findings))} each" in table.caption
+    assert table.columns == ("fraction", "problem", "absolute", "huber", "log_cosh", "cauchy", "tukey")
+    cell = {"data.contamination.fraction": 0.2, "problem": "sine"}
+    expected = next(
+        finding
+        for finding in findings
+        if {name: finding.pairs.first[name][0] for name in cell} == cell
+        and finding.pairs.first["objective"] == ("huber",)
+    )
+    row = next(row for row in table.rows if row.labels == ("0.2", "sine"))
+    assert row.entries[1].text == f"▲ {number(expected.estimate)}"
+    assert row.entries[1].detail == interval(expected.low, expected.high)
+    assert row.entries[1].tone == "better"

@@ -76,7 +76,7 @@ def contrast_table(metric: Metric, findings: Sequence[Finding], factor: Factor, 
         )
         for cell, found in list(cells.values())[:MOST_CELLS]
     )
-    level = min((finding.level for finding in measured), default=0.95)
+    level = max((finding.level for finding in measured), default=0.95)
     what = "Ratio of" if metric.scale == "log" else "Difference in"
     way = f"{metric.name}, {better_way(metric)}"
     versus = "divided by" if metric.scale == "log" else "minus"
@@ -113,4 +113,5 @@ def entry(finding: Finding | None, metric: Metric, usual: int) -> Entry:
     tone = "" if not sign else "differs" if not good else "better" if sign == good else "worse"
     symbol = {"better": "▲ ", "worse": "▼ ", "differs": "◆ "}.get(tone, "")
     n = "" if finding.n == usual else f" n = {finding.n}"
-    return Entry(symbol + number(finding.estimate), interval(low, high) + n, tone, finding.note)
+    shown = "no interval" if low is None or high is None else interval(low, high)
+    return Entry(symbol + number(finding.estimate), shown + n, tone, finding.note)
