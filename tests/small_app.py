@@ -59,7 +59,7 @@ def task(config):
 
 def report(plan):
     print("reported", dict(plan.states))
-    return int(os.environ.get("VERDICT", "0"))
+
 
 
 if __name__ == "__main__":

@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = add("plan", _plan, "show what a run command would do: arms, what is held equal, what is done, time expected")
     plan.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for paribus run")
+    plan.add_argument("-m", "--multirun", action="store_true", help="accepted, so that a run command can be pasted")
+    plan.add_argument("--config-dir", type=Path, help="a further folder of configs")
     plan.add_argument("--json", action="store_true", help="print for programs")
     plan.add_argument("--check", action="store_true", help="also check every config in full, as run does")
 
@@ -126,7 +128,7 @@ def _complete(words: list[str]) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from paribus.sweep import plan_command
 
-    return plan_command(options.overrides, as_json=options.json, check=options.check)
+    return plan_command(options.overrides, options.config_dir, as_json=options.json, check=options.check)
 
 
 def _list(options: argparse.Namespace) -> int:

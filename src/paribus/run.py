@@ -14,13 +14,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from paribus.compose import conf_dir
+from paribus.compose import admit_bundles, conf_dir
 from paribus.errors import UserError, nearest
 from paribus.explain import EXPLAINED, explain, resolved
 from paribus.provenance import code_hash
 from paribus.study.declaration import declaration
+from paribus.study.keys import train_key
 from paribus.study.locks import claim, holder
-from paribus.study.plan import RUN_AGAIN, Plan, State, lacks_rows, lacks_weights, train_key
+from paribus.study.plan import RUN_AGAIN, Plan, State, lacks_rows, lacks_weights
 from paribus.study.records import (
     RECORD_FILE,
     STUDY_FILE,
@@ -30,6 +31,8 @@ from paribus.study.records import (
     write_atomically,
 )
 
+SWEEP_BEGAN = "PARIBUS_SWEEP_BEGAN"
+"""Environment variable of the processes of a sweep: when it began, in nanoseconds of the records' file system."""
 MULTIRUN = ("-m", "--multirun")
 """Moved to the front: Hydra's parser takes no flag after an override."""
 
@@ -41,10 +44,11 @@ def main(overrides: Sequence[str]) -> int:
         UserError: a mistake in the input.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed by Hydra
-    flags = [word for word in overrides if word in MULTIRUN]
-    sys.argv = ["paribus run", *flags, *(word for word in overrides if word not in MULTIRUN)]
-    signal.signal(signal.SIGTERM, _stop)
     _refuse_two_experiments(overrides)
+    flags = [word for word in overrides if word in MULTIRUN]
+    words = admit_bundles([word for word in overrides if word not in MULTIRUN], extra=_extra_tree(overrides))
+    sys.argv = ["paribus run", *flags, *words]
+    signal.signal(signal.SIGTERM, _stop)
     outcome = _Outcome()
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="run")(outcome.task)()
@@ -69,11 +73,23 @@ class _Outcome:
         try:
             status = task(config)
         except UserError as mistake:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise
             self.mistake = mistake
             return "refused"
         if status not in ("finished", "skipped"):
             self.exit_code = 1
         return status
+
+
+def _extra_tree(words: Sequence[str]) -> Path | None:
+    """The folder that `--config-dir` names."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in ("--config-dir", "-cd"):
+            return Path(following)
+        if word.startswith("--config-dir="):
+            return Path(word.removeprefix("--config-dir="))
+    return None
 
 
 def _refuse_two_experiments(overrides: Sequence[str]) -> None:
@@ -120,6 +136,8 @@ def run_claimed(config: Mapping[str, Any], choices: Mapping[str, str], single: b
     with mine:
         job = Job(key, config, choices, folder)
         done = recorded(folder)
+        if done is not None and done.status == "failed" and failed_in_this_sweep(folder):
+            return done
         if done is None or not keeps(done, folder, config):
             return run_job(job, progress=single, fence=mine.check)
         if done.status == "finished" and lacks_rows(done, config):
@@ -136,8 +154,16 @@ def recorded(folder: Path) -> RunRecord | None:
     except FileNotFoundError:
         return None
     except UnreadableRecord as error:
-        print(f"{error}; running it again", file=sys.stderr)
+        kept = folder / f"unreadable-{RECORD_FILE}"
+        (folder / RECORD_FILE).replace(kept)
+        print(f"{error}; it is kept as {kept.name} and the run is made again", file=sys.stderr)
         return None
+
+
+def failed_in_this_sweep(folder: Path) -> bool:
+    """Whether another process of the sweep that this one belongs to has tried this run already."""
+    began = os.environ.get(SWEEP_BEGAN)
+    return began is not None and (folder / RECORD_FILE).stat().st_mtime_ns > int(began)
 
 
 def keeps(record: RunRecord, folder: Path, config: Mapping[str, Any]) -> bool:
@@ -177,10 +203,10 @@ def rerun(key: str, output: Path) -> int:
     return 0 if record.status == "finished" else 1
 
 
-def after_sweep(plan: Plan) -> int:
-    """Report on a sweep that has ended; the exit code that its verdicts ask for."""
-    from paribus.report import report
-    from paribus.study.verdicts import exit_code, table
+def after_sweep(plan: Plan) -> None:
+    """Report on a sweep that has ended."""
+    from paribus.report import report, write_index
+    from paribus.study.verdicts import table
 
     declared = plan.declared
     if declared is not None:
@@ -188,8 +214,8 @@ def after_sweep(plan: Plan) -> int:
     files = report(plan.folder)
     if files.verdicts:
         print(table(files.verdicts))
+    write_index(plan.folder.parent)
     print(f"report: {files.page}")
-    return exit_code(files.verdicts)
 
 
 def _known_names() -> list[str]:

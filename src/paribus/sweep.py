@@ -1,16 +1,19 @@
 """A sweep from its plan to its end, under any launcher: what `paribus plan` shows and `paribus run` runs."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from hydra.core.utils import JobReturn
 
 from paribus.compose import Composer, open_tree
+from paribus.display import SweepDisplay
 from paribus.provenance import code_hash
 from paribus.study.levels import canonical
-from paribus.study.locks import holder
+from paribus.study.locks import file_system_time, holder
 from paribus.study.plan import Plan, PlannedJob, make_plan
 
 POLL = 1.0
@@ -19,14 +22,14 @@ Launch = Callable[[Sequence[PlannedJob]], Sequence[JobReturn]]
 """Hands jobs to a launcher and returns when they have ended."""
 
 
-def plan_command(overrides: Sequence[str], as_json: bool = False, check: bool = False) -> int:
+def plan_command(overrides: Sequence[str], tree: Path | None, *, as_json: bool, check: bool) -> int:
     """`paribus plan`: print what `paribus run` would do with these overrides; the exit code.
 
     Raises:
         UserError: it would be refused.
     """
     own = [each for each in overrides if each.lstrip("+~").startswith(("hydra.", "hydra/"))]
-    plan = plan_sweep(Composer(open_tree(), own), [each for each in overrides if each not in own])
+    plan = plan_sweep(Composer(open_tree(extra=tree), own), [each for each in overrides if each not in own])
     if check:
         check_configs(plan.jobs)
     print(json.dumps(plan.to_json(), indent=1) if as_json else plan.text())
@@ -63,21 +66,26 @@ def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> l
 
     Raises:
         UserError: nothing can be run as it is.
-        SystemExit: a job did not finish (1), or the verdicts ask for an exit code of their own.
+        SystemExit: a job did not finish (1). A refuted claim is a result: `paribus verify` has exit codes for those.
     """
-    from paribus.run import after_sweep
+    from paribus.run import SWEEP_BEGAN, after_sweep
 
     plan = plan_sweep(composer, overrides)
     check_configs(plan.due)
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    os.environ[SWEEP_BEGAN] = str(int(1e9 * file_system_time(plan.folder)))
     running = _Running(launch)
-    running.finish(plan)
+    if kept := len(plan.jobs) - len(plan.due):
+        print(f"{kept} of {len(plan.jobs)} jobs are recorded already", file=sys.stderr)
+    with SweepDisplay([job.folder for job in plan.due]):
+        running.finish(plan)
     plan = plan.refreshed()
-    exit_code = after_sweep(plan) if any(job.seconds is not None for job in plan.jobs) else 0
+    if any(job.seconds is not None for job in plan.jobs):
+        after_sweep(plan)
     failures = _failures(plan, running.errors)
     if failures:
         print(failures, file=sys.stderr)
-    if failures or exit_code:
-        raise SystemExit(1 if failures else exit_code)
+        raise SystemExit(1)
     return running.returns
 
 

@@ -207,10 +207,10 @@ def _is_alive(path: Path, owner: Owner | None, place: str, stale_after: float) -
             touched = os.fstat(stream.fileno()).st_mtime
     except FileNotFoundError:
         return False
-    return _now(path.parent) - touched <= stale_after
+    return file_system_time(path.parent) - touched <= stale_after
 
 
-def _now(folder: Path) -> float:
+def file_system_time(folder: Path) -> float:
     """The present by the clock of the file system that holds `folder`."""
     probe = folder / f".now-{uuid4().hex}"
     descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
