@@ -64,7 +64,9 @@ class Population(pl.LightningModule):
         self.automatic_optimization = False
         self.members, self.training_settings = tuple(members), training
         self.step = 0
-        sizes = {(each.data.batch_size, *(each.data.sizes()[part] for part in ("train", "validation"))) for each in members}
+        sizes = {
+            (each.data.batch_size, *(each.data.sizes()[part] for part in ("train", "validation"))) for each in members
+        }
         if len(sizes) != 1:
             raise ValueError(f"members have batches, training and validation parts of sizes {sizes}, expected the same")
         for member in members:
@@ -89,16 +91,18 @@ class Population(pl.LightningModule):
         curves = [member.curves for member in self.members]
         total = self.members[0].family.total_steps
         try:
-            settings.run(self, _Spans(self._loaders[0]), validation or None, total, folder, curves, [], minutes, progress)
+            settings.run(
+                self, _Spans(self._loaders[0]), validation or None, total, folder, curves, [], minutes, progress
+            )
         finally:
             self.release()
 
     def release(self) -> None:
         """Write each member's weights, and the steps that it took, into its family."""
         for stack, places in self.tiles():
-            stopped = stack.stopped.tolist()
+            stopped, device, dtype = stack.stopped.tolist(), stack.matrices[0].device, stack.matrices[0].dtype
             for row, place in enumerate(places):
-                family = self.members[place].family.to(stack.matrices[0])
+                family = self.members[place].family.to(device, dtype)
                 stack.write_into(row, family)
                 family.step = self.step if stopped[row] < 0 else stopped[row]
 
@@ -143,7 +147,10 @@ class Population(pl.LightningModule):
         """Log the members' means over all rows."""
         for (stack, places), parts in zip(self.tiles(), self._held_out, strict=True):
             count = sum(rows for rows, _ in parts)
-            means = {name: sum(values[name] * rows for rows, values in parts) / count for name in parts[0][1]}
+            means = {
+                name: torch.stack([values[name] * rows for rows, values in parts]).sum(0) / count
+                for name in parts[0][1]
+            }
             self._log(stack, places, "val", means, self.step)
 
     def _log(self, stack: Stack, places: Sequence[int], stage: str, means: Mapping[str, Tensor], step: int) -> None:

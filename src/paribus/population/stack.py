@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
@@ -13,7 +13,17 @@ from paribus.families.contract import Family, Phase
 from paribus.families.history import History
 from paribus.families.noise import Noise
 from paribus.objectives.loss import Loss
-from paribus.population.optimizers import Flags, Number, Numbers, NotStackable, Rule, column, flags_of, numbers_of, rule_of
+from paribus.population.optimizers import (
+    Flags,
+    NotStackable,
+    Number,
+    Numbers,
+    Rule,
+    column,
+    flags_of,
+    numbers_of,
+    rule_of,
+)
 
 BLOCK_BYTES = 16_000_000
 """Minibatches gathered at a time: more would fall out of the cache before they are used."""
@@ -37,6 +47,7 @@ class Stack(nn.Module):
 
     stopped: Int[Tensor, "members"]
     failed: Int[Tensor, "members"]
+    failed_total: Float[Tensor, "members"]
 
     def __init__(self, families: Sequence[Family]) -> None:
         super().__init__()

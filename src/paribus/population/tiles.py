@@ -1,6 +1,7 @@
 """Which members are computed together: those of one structure, as many as suit the machine's cache."""
 
 from collections.abc import Hashable, Sequence
+from itertools import pairwise
 
 import torch
 
@@ -37,4 +38,4 @@ def _parts(group: list[int], size: int) -> list[list[int]]:
     """Parts of nearly equal length, none longer than `size`."""
     count = -(-len(group) // size)
     bounds = [len(group) * part // count for part in range(count + 1)]
-    return [group[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    return [group[start:stop] for start, stop in pairwise(bounds)]
