@@ -102,17 +102,20 @@ class Crashing(Regression):
         return super().loss(batch, noise)
 
 
-@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.LBFGS])
-def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "precision"),
+    [(torch.optim.Adam, "32-true"), (torch.optim.Adam, "64-true"), (torch.optim.LBFGS, "32-true")],
+)
+def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path, kind, precision):
     settings = {"scheduler": Cosine(final=0.0), "input_noise": 0.2, "kind": kind}
     whole = family(**settings)
-    whole_curves = fit(whole, tmp_path / "whole")
+    whole_curves = fit(whole, tmp_path / "whole", precision=precision)
     (tmp_path / "cut").mkdir()
     with pytest.raises(RuntimeError, match="power cut"):
-        fit(family(cls=Crashing, **settings), tmp_path / "cut", resume_seconds=0.0)
+        fit(family(cls=Crashing, **settings), tmp_path / "cut", resume_seconds=0.0, precision=precision)
     assert (tmp_path / "cut" / "resume.ckpt").exists()
     resumed = family(**settings)
-    curves = fit(resumed, tmp_path / "cut", resume_seconds=0.0)
+    curves = fit(resumed, tmp_path / "cut", resume_seconds=0.0, precision=precision)
     assert resumed.step == 90
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import Logger
+from torch import nn
 
 from paribus.callbacks import ProgressLine, ResumeCheckpoint, TimeLimit
 from paribus.curves import Curves
@@ -96,6 +97,7 @@ class Training:
         """
         torch.set_num_threads(self.threads)
         data.place(self.device, self.dtype)
+        self.place(family)  # before Lightning does: it would read a float64 checkpoint into float32 weights
         total = self.steps_for(data)
         loader = self.loader(data, lambda: family.step)
         family.begin(total, loader.batch_size, self.clip_norm)
@@ -157,6 +159,12 @@ class Training:
             if self.save_checkpoint:
                 trainer.save_checkpoint(folder / WEIGHTS_FILE, weights_only=True)
         resume.unlink(missing_ok=True)
+
+    def place(self, module: nn.Module) -> None:
+        """Move a module to where training happens, as Lightning does: numbers in float64 stay so under float32."""
+        module.to(self.device)
+        if self.precision == "64-true":
+            module.double()
 
     @property
     def device(self) -> torch.device:

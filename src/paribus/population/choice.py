@@ -32,7 +32,7 @@ class Choice:
 
 
 def choose(members: Sequence[Member], training: Training) -> Choice:
-    """The faster way for members of one structure. Neither their weights nor their streams are touched."""
+    """The faster way for members of one structure. Neither their weights nor their streams change."""
     if len(members) == 1:
         return Choice(False, "there is one of its kind")
     try:
@@ -48,7 +48,7 @@ def choose(members: Sequence[Member], training: Training) -> Choice:
 
 def _fused_seconds(members: Sequence[Member], training: Training) -> float:
     """Of a member's step in the first tile."""
-    population = Population(members, training).to(training.device, training.dtype)
+    population = Population(members, training)
     stack, places = next(population.tiles())
     loaders = [training.loader(members[place].data, lambda: 0) for place in places]
 
@@ -61,7 +61,8 @@ def _fused_seconds(members: Sequence[Member], training: Training) -> float:
 
 def _looped_seconds(member: Member, training: Training) -> float:
     """Of a step of one member alone."""
-    family = deepcopy(member.family).to(training.device, training.dtype)
+    family = deepcopy(member.family)
+    training.place(family)
     optimizers = family.configure_optimizers()
     loader = training.loader(member.data, lambda: 0)
 

@@ -27,7 +27,7 @@ class Member:
     """One run of a population.
 
     Attributes:
-        family: built; `Population.release` writes the trained weights into it.
+        family: built; a population moves it to where training happens, and `release` writes the trained weights into it.
         data: set up.
         curves: gets what a lone run would log.
         loggers: likewise.
@@ -71,6 +71,7 @@ class Population(pl.LightningModule):
             raise ValueError(f"members have batches, training and validation parts of sizes {sizes}, expected the same")
         for member in members:
             member.data.place(training.device, training.dtype)
+            training.place(member.family)
         self._loaders = [training.loader(member.data, lambda: self.step) for member in members]
         for member, loader in zip(members, self._loaders, strict=True):
             member.family.begin(training.steps_for(member.data), loader.batch_size, training.clip_norm)
@@ -100,9 +101,9 @@ class Population(pl.LightningModule):
     def release(self) -> None:
         """Write each member's weights, and the steps that it took, into its family."""
         for stack, places in self.tiles():
-            stopped, device, dtype = stack.stopped.tolist(), stack.matrices[0].device, stack.matrices[0].dtype
+            stopped = stack.stopped.tolist()
             for row, place in enumerate(places):
-                family = self.members[place].family.to(device, dtype)
+                family = self.members[place].family
                 stack.write_into(row, family)
                 family.step = self.step if stopped[row] < 0 else stopped[row]
 
