@@ -90,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
         "verify", _verify, "judge the claims: exit 0 all supported, 1 any refuted or not evaluated, 3 undecided"
     )
     verify.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
+
+    compare = add("compare", _compare, "paired comparisons over folders of records, or over a CSV made elsewhere")
+    compare.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="folders of records, or one CSV file")
+    compare.add_argument("--factor", action="append", default=[], help="what to compare; repeat for more factors")
+    compare.add_argument("--metric", action="append", default=[], help="repeat for more; default: all in the records")
+    compare.add_argument("--replicate", default="seed", help="the column of a CSV that pairs rows (default: seed)")
     return parser
 
 
@@ -155,6 +161,13 @@ def _verify(options: argparse.Namespace) -> int:
     from paribus.verify import verify_folder
 
     return verify_folder(_existing(options.folder))
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from paribus.compare import compare_paths
+
+    paths = [path if path.is_file() else _existing(path) for path in options.paths]
+    return compare_paths(paths, options.factor, options.metric, options.replicate)
 
 
 def _existing(folder: Path) -> Path:

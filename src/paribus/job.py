@@ -3,9 +3,9 @@
 import json
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from omegaconf import OmegaConf
@@ -97,8 +97,7 @@ def run_job(job: Job, *, progress: bool, fence: Callable[[], None]) -> RunRecord
 def add_rows(job: Job, record: RunRecord, *, progress: bool, fence: Callable[[], None]) -> RunRecord:
     """A finished run's record with the rows of the job's evaluator, from its weights, or trained anew without them."""
     if (job.folder / WEIGHTS_FILE).exists():
-        rows, _ = evaluate(job.config, job.key, *load_family(job.config, job.folder))
-        ended = record.with_rows(rows)
+        ended = evaluate(job.config, job.key, *load_family(job.config, job.folder)).added_to(record)
     else:
         trained = run_job(job, progress=progress, fence=fence)
         ended = replace(trained, rows=record.rows).with_rows(trained.rows)
@@ -167,9 +166,9 @@ class Run:
         assert family is not None
         if not all(parameter.isfinite().all() for parameter in family.parameters()):
             raise NonFiniteLoss(family.step, float("nan"))
-        rows, drawing = evaluate(config, self.job.key, family, self.data)
-        write_atomically(self.job.folder / FIT_FILE, json.dumps(drawing))
-        self.record = self.record.with_rows(rows)
+        evaluation = evaluate(config, self.job.key, family, self.data)
+        write_atomically(self.job.folder / FIT_FILE, json.dumps(evaluation.drawing))
+        self.record = evaluation.added_to(self.record)
 
     def close(self, error: BaseException | None, spent: Mapping[str, Any]) -> RunRecord:
         """Write the curves and the record of how the run ended.
@@ -229,18 +228,31 @@ def pairing_hashes(family: Family, data: InMemoryData) -> dict[str, str]:
     return dict(data.pairing()) | initial | {"order": tensor_hash(order, torch.tensor(data.batch_size))}
 
 
+class Evaluation(NamedTuple):
+    """What an evaluator found: rows marked with their evaluation key, what their metrics are, what the report draws."""
+
+    rows: tuple[Row, ...]
+    measures: tuple[Mapping[str, str], ...]
+    drawing: dict[str, Any]
+
+    def added_to(self, record: RunRecord) -> RunRecord:
+        """The record with this evaluation's rows."""
+        known = {measure["name"]: measure for measure in (*record.measures, *self.measures)}
+        return replace(record.with_rows(self.rows), measures=tuple(known.values()))
+
+
 @torch.no_grad()
-def evaluate(
-    config: Mapping[str, Any], key: str, family: Family, data: InMemoryData
-) -> tuple[tuple[Row, ...], dict[str, Any]]:
-    """The rows that the config's evaluator measures, marked with their evaluation key, and what the report draws."""
+def evaluate(config: Mapping[str, Any], key: str, family: Family, data: InMemoryData) -> Evaluation:
+    """Run the config's evaluator on a trained family."""
     training = build_training(config)
     data.place(training.device, next(family.parameters()).dtype)
     family = family.to(training.device).eval()
     evaluator = build_evaluator(config)
     mark = evaluation_key(key, config["evaluation"])
     rows = tuple(replace(row, evaluation=mark) for row in evaluator(family, data))
-    return rows, evaluator.drawing(family, data)
+    measured = {name for row in rows for name in row.metrics}
+    measures = tuple(asdict(measure) for measure in evaluator.measures if measure.name in measured)
+    return Evaluation(rows, measures, evaluator.drawing(family, data))
 
 
 def load_family(config: Mapping[str, Any], folder: Path) -> tuple[Family, InMemoryData]:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from paribus.data.contract import InMemoryData
 from paribus.families.contract import Family
 from paribus.study.records import Row
+from paribus.study.structure import Metric
 
 
 class Evaluator(Protocol):
@@ -14,6 +15,9 @@ class Evaluator(Protocol):
     A row has metrics and, where one training yields several rows (a calibrator, a number of samples), the levels of
     those within-run factors.
     """
+
+    measures: tuple[Metric, ...]
+    """What it measures: which way is better, in what unit, whether to compare by ratio."""
 
     def __call__(self, family: Family, data: InMemoryData) -> Iterable[Row]:
         """Rows for a family in evaluation mode, under `torch.no_grad`."""

@@ -9,6 +9,9 @@ from torch import Tensor
 from paribus.data.regression import RegressionData
 from paribus.families.regression import Regression
 from paribus.study.records import Row
+from paribus.study.structure import Metric
+
+UNIT = "units of the target"
 
 
 class RegressionMetrics:
@@ -16,6 +19,17 @@ class RegressionMetrics:
 
     Where the data knows the truth behind it, the errors of recovering it (`slope_error`, ...) are added.
     """
+
+    measures = (
+        Metric("mae", "minimise", UNIT, "log"),
+        Metric("rmse", "minimise", UNIT, "log"),
+        Metric("median_absolute_error", "minimise", UNIT, "log"),
+        Metric("r2", "maximise"),
+        Metric("slope_error", "minimise", scale="log"),
+        Metric("intercept_error", "minimise", scale="log"),
+        Metric("slope_bias", "neither"),
+        Metric("intercept_bias", "neither"),
+    )
 
     def __call__(self, family: Regression, data: RegressionData) -> Iterable[Row]:
         """One row."""

@@ -100,7 +100,7 @@ def unpaired(
 
 
 def inferred_metrics(records: Collection[RunRecord]) -> list[Metric]:
-    """Every number that any row measured; which way is better is not known."""
+    """Every number that any row measured; which way is better is known where the evaluator said so."""
     names = dict.fromkeys(
         name
         for record in records
@@ -108,7 +108,8 @@ def inferred_metrics(records: Collection[RunRecord]) -> list[Metric]:
         for name, value in row.metrics.items()
         if not math.isnan(value)
     )
-    return [Metric(name, "neither") for name in names]
+    known = {measure["name"]: measure for record in records for measure in record.measures}
+    return [Metric(**known[name]) if name in known else Metric(name, "neither") for name in names]  # type: ignore[arg-type]
 
 
 def within_levels(records: Collection[RunRecord]) -> dict[str, list[Level]]:

@@ -68,6 +68,7 @@ class RunRecord:
         rows: what the evaluators measured.
         pairing: hash of each thing that paired runs share: `split`, `corruption`, `init/<part>`, `order`.
         replication: what another seed means for the data: `fresh`, `resplit` or `fixed`.
+        measures: what the metrics in `rows` are: name, direction, unit and scale of each.
         sizes: examples a part, `{"train": 300, "validation": 50, "test": 42}`.
         steps: optimizer steps done.
         seconds, cpu_seconds: wall and processor time of the run.
@@ -87,6 +88,7 @@ class RunRecord:
     rows: tuple[Row, ...] = ()
     pairing: Mapping[str, str] = field(default_factory=dict)
     replication: str = "fresh"
+    measures: tuple[Mapping[str, str], ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     steps: int = 0
     seconds: float = 0.0
@@ -133,6 +135,7 @@ def read_record(folder: Path) -> RunRecord:
     try:
         rows = tuple(Row(**row) for row in data.pop("rows"))
         failure = data.pop("failure")
+        data["measures"] = tuple(data.get("measures", ()))
         return RunRecord(**data, rows=rows, failure=Failure(**failure) if failure else None)
     except (TypeError, KeyError) as error:
         raise UnreadableRecord(f"{path} lacks or has an unknown field: {error}") from None

@@ -1,0 +1,69 @@
+"""`paribus compare`: the same statistics over any records, and over tables made elsewhere."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from paribus.cli import main
+from paribus.study.records import Row, RunRecord, write_record
+
+
+def write(folder, objective, values, **changes):
+    for seed, value in enumerate(values):
+        record = RunRecord(
+            key=f"{objective}{seed}",
+            experiment="e",
+            status="finished",
+            config={"objective": {"_target_": objective}, "seed": seed, **changes},
+            choices={"objective": objective},
+            seed=seed,
+            rows=(Row({"mae": float(value)}),),
+            measures=({"name": "mae", "direction": "minimise", "unit": "", "scale": "log"},),
+        )
+        (folder / f"{objective}{seed}").mkdir(parents=True)
+        write_record(folder / f"{objective}{seed}", record)
+
+
+@pytest.fixture
+def values():
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=12)
+    return np.exp(common), np.exp(common + 0.5 + 0.1 * rng.normal(size=12))
+
+
+def test_two_folders_are_compared_pair_by_pair(tmp_path, capsys, values):
+    write(tmp_path / "a", "absolute", values[0])
+    write(tmp_path / "b", "squared", values[1])
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    said = capsys.readouterr().out
+    ratio = np.exp(np.log(values[1] / values[0]).mean())
+    assert f"squared / absolute = {ratio:.3g} [" in said
+    assert "n = 12" in said
+    # the interval is never narrower than Student's
+    low, high = np.exp(stats.ttest_1samp(np.log(values[1] / values[0]), 0).confidence_interval())
+    shown_low, shown_high = map(float, said.split("[")[1].split("]")[0].split(","))
+    assert shown_low <= low * 1.01
+    assert shown_high >= high * 0.99
+
+
+def test_confounded_folders_are_refused(tmp_path, capsys, values):
+    write(tmp_path / "a", "absolute", values[0], batch=1)
+    write(tmp_path / "a2", "absolute2", values[0], batch=1)
+    write(tmp_path / "b", "squared", values[1], batch=2)
+    code = main(["compare", *(str(tmp_path / name) for name in ("a", "a2", "b")), "--factor", "objective"])
+    assert code == 2
+    assert "batch" in capsys.readouterr().err
+
+
+def test_a_csv_made_elsewhere(tmp_path, capsys, values):
+    rows = [
+        f"{name},{seed},{value}" for name, column in zip("ab", values, strict=True) for seed, value in enumerate(column)
+    ]
+    path = tmp_path / "results.csv"
+    path.write_text("\n".join(["method,run,error", *rows]))
+    assert main(["compare", str(path), "--factor", "method", "--metric", "error", "--replicate", "run"]) == 0
+    assert f"b - a = {(values[1] - values[0]).mean():.3g} [" in capsys.readouterr().out
+    assert main(["compare", str(path)]) == 2
+    assert "--factor method" in capsys.readouterr().err
+    assert main(["compare", str(path), "--factor", "methd", "--metric", "error", "--replicate", "run"]) == 2
+    assert "'method'" in capsys.readouterr().err
