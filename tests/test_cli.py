@@ -174,3 +174,21 @@ def test_quick_answers_import_neither_torch_nor_lightning(words):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_another_evaluation_adds_rows_of_a_within_run_factor_without_training(capsys):
+    words = ["-m", "data=diabetes", "objective=squared,absolute", "seed=0,1,2"]
+    run(*words, "trainer.save_checkpoint=true")
+    before = {record.key: record for record in records()}
+    assert main(["evaluate", "runs/scratch", "evaluation=recentred"]) == 0
+    for record in records():
+        old = before[record.key]
+        assert record.rows[:1] == old.rows
+        assert [row.levels.get("correction") for row in record.rows] == [None, "none", "mean", "median"]
+        assert record.rows[1].metrics == old.rows[0].metrics
+        assert (record.started, record.steps) == (old.started, old.steps)
+    assert main(["report", "runs/scratch"]) == 0
+    assert "correction" in Path("runs/scratch/results.csv").read_text().splitlines()[0]
+    capsys.readouterr()
+    assert run(*words, "trainer.save_checkpoint=true", "evaluation=recentred") == 0  # nothing is left to do
+    assert {record.key: record.started for record in records()} == {key: old.started for key, old in before.items()}

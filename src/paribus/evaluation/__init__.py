@@ -1,6 +1,7 @@
 """Evaluators: run after training, they measure what no objective was trained on and know nothing of the objective."""
 
 from paribus.evaluation.contract import Evaluator
+from paribus.evaluation.recentred import Recentred
 from paribus.evaluation.regression import RegressionMetrics
 
-__all__ = ["Evaluator", "RegressionMetrics"]
+__all__ = ["Evaluator", "Recentred", "RegressionMetrics"]
