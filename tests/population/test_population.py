@@ -222,7 +222,7 @@ def test_one_member_and_a_thousand(tmp_path):
     single = together(lambda: make()[7:8], tmp_path, max_steps=5)
     many = together(make, tmp_path, max_steps=5)
     assert_same(single, alone(lambda: make()[7:8], tmp_path, max_steps=5))
-    assert len(list(many.tiles())) == 4
+    assert len(list(many.tiles())) == 16
     for mine, yours in zip(many.members[7].family.parameters(), single.members[0].family.parameters(), strict=True):
         torch.testing.assert_close(mine, yours, rtol=0, atol=1e-14)
 

@@ -33,6 +33,8 @@ Outcome = str | Exception
 
 POPULATIONS = ".population"
 """Folder beside the runs' own, for checkpoints to resume a population from."""
+NAMED = ("data", "network", "objective", "optimizer")
+"""Config groups by which runs are named."""
 STATE_COPIES = 6
 """Copies of the parameters in memory: the family's own, the matrix, its gradient, the optimizer's state."""
 
@@ -129,16 +131,13 @@ class Fused:
 
     def _train(self, begun: list[_Begun]) -> None:
         """Train, evaluate and close; what is closed leaves the list."""
-        groups: dict[str, list[_Begun]] = {}
-        for each in begun:
-            sizes = {str(part): size for part, size in each.run.data.sizes().items()}
-            settings = [each.run.job.config["trainer"], sizes, each.run.data.batch_size]
-            groups.setdefault(key_of(settings), []).append(each)
-        for group in groups.values():
-            together, apart = _sorted(group)
-            if together and not self._train_together(together, begun):
-                apart = together + apart
-            for each in apart:
+        for runs in _kinds(begun):
+            choice = choose([each.member for each in runs], runs[0].run.training)
+            what = "as one program" if choice.together else "one after the other"
+            print(f"{len(runs)} runs of {_name(runs)} {what}: {choice.why}", flush=True)
+            if choice.together and self._train_together(runs, choice.tile, begun):
+                continue
+            for each in runs:
                 self._train_alone(each)
                 begun.remove(each)
 
@@ -151,7 +150,7 @@ class Fused:
         else:
             self._finish(each)
 
-    def _train_together(self, group: list[_Begun], begun: list[_Begun]) -> bool:
+    def _train_together(self, group: list[_Begun], tile: int, begun: list[_Begun]) -> bool:
         """Whether that went well; else all members are as they were before."""
         training = group[0].run.training
         folder = group[0].run.job.folder.parent / POPULATIONS / key_of([each.run.job.key for each in group])
@@ -160,7 +159,7 @@ class Fused:
         error: Exception | None = None
         try:
             with usage.counted():
-                population = Population([each.member for each in group], training)
+                population = Population([each.member for each in group], training, tile)
                 population.fit(folder, progress=True)
         except TimeLimitReached as limit:
             error = limit
@@ -246,30 +245,26 @@ class _Share:
         return self._peak.so_far() | {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
 
 
-def _sorted(group: Sequence[_Begun]) -> tuple[list[_Begun], list[_Begun]]:
-    """Which are trained together and which alone, as measured for each structure; said in a line each."""
+def _kinds(begun: Sequence[_Begun]) -> list[list[_Begun]]:
+    """The runs that one program could train: of one structure, budget, and sizes of data."""
     kinds: dict[Hashable, list[_Begun]] = {}
-    reasons: dict[Hashable, str] = {}
-    for each in group:
+    for each in begun:
+        sizes = {str(part): size for part, size in each.run.data.sizes().items()}
+        settings = key_of([each.run.job.config["trainer"], sizes, each.run.data.batch_size])
         kind: Hashable
         try:
             kind = structure(each.member.family)
         except NotStackable as reason:
             kind = str(reason)
-            reasons[kind] = kind
-        kinds.setdefault(kind, []).append(each)
-    together: list[_Begun] = []
-    apart: list[_Begun] = []
-    for kind, runs in kinds.items():
-        if kind in reasons:
-            chosen, why = False, reasons[kind]
-        else:
-            choice = choose([each.member for each in runs], runs[0].run.training)
-            chosen, why = choice.together, choice.why
-        (together if chosen else apart).extend(runs)
-        what = "as one program" if chosen else "one after the other"
-        print(f"{len(runs)} runs of {runs[0].run.job.choices.get('objective', 'a kind')} {what}: {why}", flush=True)
-    return together, apart
+        kinds.setdefault((settings, kind), []).append(each)
+    return list(kinds.values())
+
+
+def _name(runs: Sequence[_Begun]) -> str:
+    """What runs of one kind have in common, by the groups' choices; what they differ in is left out."""
+    choices = [each.run.job.choices for each in runs]
+    shared = {name: choice for name, choice in choices[0].items() if all(each.get(name) == choice for each in choices)}
+    return ", ".join(shared[name] for name in NAMED if name in shared)
 
 
 def _save(each: _Begun, checkpoint: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from paribus.data.contract import InMemoryData
 from paribus.errors import NonFiniteLoss
 from paribus.families.contract import Family
 from paribus.population.stack import Stack
-from paribus.population.tiles import tiles
+from paribus.population.tiles import TILE, tiles
 from paribus.training import Training
 
 VALIDATION_ROWS = 4096  # as in InMemoryData, so that a member's validation is summed as that of a lone run
@@ -27,7 +27,7 @@ class Member:
     """One run of a population.
 
     Attributes:
-        family: built; a population moves it to where training happens, and `release` writes the trained weights into it.
+        family: built; a population moves it to where training happens, and `release` gives it the trained weights.
         data: set up.
         curves: gets what a lone run would log.
         loggers: likewise.
@@ -47,19 +47,20 @@ class Member:
 class Population(pl.LightningModule):
     """Members that are trained together, each exactly as it would be alone.
 
-    Members of one structure form tiles of a size that suits the cache, and a tile takes all steps of a chunk before the
-    next one does. Nothing flows between members.
+    Members of one structure form tiles, and a tile takes all steps of a chunk before the next one does, so that its
+    weights stay in the cache. Nothing flows between members.
 
     Args:
         members: of any structures that stack, with equal sizes of data and batches.
         training: the budget, which they share.
+        tile: members of a tile, at most.
 
     Raises:
         NotStackable: a member can only be trained alone.
         ValueError: members differ in sizes.
     """
 
-    def __init__(self, members: Sequence[Member], training: Training) -> None:
+    def __init__(self, members: Sequence[Member], training: Training, tile: int = TILE) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.members, self.training_settings = tuple(members), training
@@ -75,7 +76,7 @@ class Population(pl.LightningModule):
         self._loaders = [training.loader(member.data, lambda: self.step) for member in members]
         for member, loader in zip(members, self._loaders, strict=True):
             member.family.begin(training.steps_for(member.data), loader.batch_size, training.clip_norm)
-        self._places = tiles([member.family for member in members], training.device)
+        self._places = tiles([member.family for member in members], tile)
         self._stacks = nn.ModuleList(Stack([members[place].family for place in places]) for places in self._places)
         self._held_out: list[list[tuple[int, dict[str, Tensor]]]] = []
 
