@@ -64,6 +64,8 @@ def fitted(weight, bias, **changes):
 @torch.no_grad()
 def test_recovery_reads_the_line_in_raw_units():
     (row,) = RegressionMetrics()(*fitted(weight=2.5, bias=0.2))
+    x = np.linspace(-3.0, 3.0, 200_001)
+    assert row.metrics["excess_mse"] == pytest.approx(np.mean((0.5 * x - 0.8) ** 2), rel=1e-4)
     expected = {"slope_bias": 0.5, "intercept_bias": -0.8, "slope_error": 0.5, "intercept_error": 0.8}
     assert {name: row.metrics[name] for name in expected} == pytest.approx(expected, abs=1e-5)
 

@@ -131,10 +131,15 @@ class Line(SyntheticRegression):
         return self.intercept + self.slope * x
 
     def recovery(self, predict: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        """Intercept and slope read off the predictions at x = 0 and x = 1: signed `_bias` and absolute `_error`."""
+        """Intercept and slope read off the predictions at x = 0 and x = 1: signed `_bias` and absolute `_error`.
+
+        `excess_mse` is the mean square distance between the fitted and the true line over the interval of the input.
+        """
         at_zero, at_one = predict(torch.tensor([[0.0], [1.0]], dtype=torch.float64)).double().tolist()
         intercept_bias, slope_bias = at_zero - self.intercept, at_one - at_zero - self.slope
+        middle, variance = (self.x_low + self.x_high) / 2, (self.x_high - self.x_low) ** 2 / 12
         return {
+            "excess_mse": (intercept_bias + slope_bias * middle) ** 2 + slope_bias**2 * variance,
             "slope_error": abs(slope_bias),
             "intercept_error": abs(intercept_bias),
             "slope_bias": slope_bias,

@@ -25,6 +25,7 @@ class RegressionMetrics:
         Metric("rmse", "minimise", UNIT, "log"),
         Metric("median_absolute_error", "minimise", UNIT, "log"),
         Metric("r2", "maximise"),
+        Metric("excess_mse", "minimise"),
         Metric("slope_error", "minimise", scale="log"),
         Metric("intercept_error", "minimise", scale="log"),
         Metric("slope_bias", "neither"),
