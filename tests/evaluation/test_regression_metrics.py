@@ -76,7 +76,12 @@ def test_corrections_move_predictions_by_the_validation_residual():
     rows = {row.levels["correction"]: row.metrics for row in Recentred(["none", "mean", "median"])(family, data)}
     x, y = (data.parts["validation"][name] for name in "xy")
     residual = (data.to_target_units(y) - data.to_target_units(family.predict(x))).numpy()
-    assert rows["none"] == RegressionMetrics()(family, data)[0].metrics
+    plain = RegressionMetrics()(family, data)[0].metrics
+    assert rows["none"] == {name: value for name, value in plain.items() if name != "train_rmse"}
+    x, y = (data.parts["train"][name] for name in "xy")
+    errors = (data.to_target_units(y) - data.to_target_units(family.predict(x))).numpy()
+    assert plain["train_rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-12)
+    x, y = (data.parts["validation"][name] for name in "xy")
     assert rows["mean"]["intercept_bias"] == pytest.approx(4.0 + residual.mean(), abs=1e-5)
     assert rows["median"]["intercept_bias"] == pytest.approx(4.0 + np.median(residual), abs=1e-5)
     # noise of sigma .5 over 40 points: the mean is within 4 standard errors of the truth

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from paribus.data.regression import RegressionData
 from paribus.errors import UserError
-from paribus.evaluation.regression import RegressionMetrics, raw_predictor, regression_metrics
+from paribus.evaluation.regression import RegressionMetrics, predicted, raw_predictor, regression_metrics
 from paribus.families.regression import Regression
 from paribus.study.records import Row
 
@@ -42,15 +42,11 @@ class Recentred(RegressionMetrics):
         Raises:
             UserError: there is no validation part to read the offset from.
         """
-        validation, test = data.parts["validation"], data.parts["test"]
-        if not len(validation["y"]):
+        if not data.sizes()["validation"]:
             raise UserError("evaluation=recentred needs a validation part; set data.validation_fraction above 0")
-
-        def in_units(x: Tensor) -> Tensor:
-            return data.to_target_units(family.predict(x))
-
-        residual = data.to_target_units(validation["y"]) - in_units(validation["x"])
-        prediction, target, raw = in_units(test["x"]), data.to_target_units(test["y"]), raw_predictor(family, data)
+        expected, observed = predicted(family, data, "validation")
+        residual = observed - expected
+        (prediction, target), raw = predicted(family, data, "test"), raw_predictor(family, data)
         for name in self.corrections:
             shift = CENTRES[name](residual)
             metrics = regression_metrics(prediction + shift, target)

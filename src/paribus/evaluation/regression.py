@@ -6,6 +6,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from paribus.data.contract import Part
 from paribus.data.regression import RegressionData
 from paribus.families.regression import Regression
 from paribus.study.records import Row
@@ -17,6 +18,7 @@ UNIT = "units of the target"
 class RegressionMetrics:
     """MAE, RMSE, median absolute error and R2 on the clean test part, in the target's units.
 
+    `train_rmse` is the same on the training part, outliers included: how far an optimizer got, not how good the fit is.
     Where the data knows the truth behind it, the errors of recovering it (`slope_error`, ...) are added.
     """
 
@@ -25,6 +27,7 @@ class RegressionMetrics:
         Metric("rmse", "minimise", UNIT, "log"),
         Metric("median_absolute_error", "minimise", UNIT, "log"),
         Metric("r2", "maximise"),
+        Metric("train_rmse", "minimise", UNIT, "log"),
         Metric("excess_mse", "minimise"),
         Metric("slope_error", "minimise", scale="log"),
         Metric("intercept_error", "minimise", scale="log"),
@@ -34,13 +37,19 @@ class RegressionMetrics:
 
     def __call__(self, family: Regression, data: RegressionData) -> Iterable[Row]:
         """One row."""
-        test = data.parts["test"]
-        prediction, target = data.to_target_units(family.predict(test["x"])), data.to_target_units(test["y"])
-        return [Row(regression_metrics(prediction, target) | data.recovery(raw_predictor(family, data)))]
+        train = {"train_rmse": regression_metrics(*predicted(family, data, "train"))["rmse"]}
+        test = regression_metrics(*predicted(family, data, "test"))
+        return [Row(test | train | data.recovery(raw_predictor(family, data)))]
 
     def drawing(self, family: Regression, data: RegressionData) -> dict[str, Any]:
         """The fit over the data."""
         return data.fit_points(raw_predictor(family, data))
+
+
+def predicted(family: Regression, data: RegressionData, part: Part) -> tuple[Tensor, Tensor]:
+    """Predictions and targets of a part, `[n]` each, in the target's units and float64."""
+    rows = data.parts[part]
+    return data.to_target_units(family.predict(rows["x"])), data.to_target_units(rows["y"])
 
 
 def raw_predictor(family: Regression, data: RegressionData) -> Callable[[Tensor], Tensor]:
