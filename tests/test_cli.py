@@ -192,3 +192,18 @@ def test_another_evaluation_adds_rows_of_a_within_run_factor_without_training(ca
     capsys.readouterr()
     assert run(*words, "trainer.save_checkpoint=true", "evaluation=recentred") == 0  # nothing is left to do
     assert {record.key: record.started for record in records()} == {key: old.started for key, old in before.items()}
+
+
+def test_a_confounded_folder_is_not_verified(capsys):
+    words = ["experiment=recentring", "seed=0,1,2", "data.contamination.placement=random", "trainer.max_steps=5"]
+    assert main(["run", *words]) == 0
+    capsys.readouterr()
+    main(["verify", "runs/recentring"])
+    assert "Confounded" not in capsys.readouterr().err
+    for path in Path("runs/recentring").glob("*/run.json"):
+        record = json.loads(path.read_text())
+        if record["choices"]["objective"] == "absolute":
+            record["config"]["optimizer"]["lr"] = 0.5
+            path.write_text(json.dumps(record))
+    assert main(["verify", "runs/recentring"]) == 1
+    assert "Confounded" in capsys.readouterr().err

@@ -63,7 +63,25 @@ def test_a_csv_made_elsewhere(tmp_path, capsys, values):
     path.write_text("\n".join(["method,run,error", *rows]))
     assert main(["compare", str(path), "--factor", "method", "--metric", "error", "--replicate", "run"]) == 0
     assert f"b - a = {(values[1] - values[0]).mean():.3g} [" in capsys.readouterr().out
+    assert (
+        main(["compare", str(path), "--factor", "method", "--metric", "error:minimise:log", "--replicate", "run"]) == 0
+    )
+    assert f"b / a = {np.exp(np.log(values[1] / values[0]).mean()):.3g} [" in capsys.readouterr().out
+    assert main(["compare", str(path), "--factor", "method", "--metric", "error:minimize"]) == 2
+    assert "minimise or maximise" in capsys.readouterr().err
+    assert main(["compare", str(path), str(path)]) == 2
+    assert "one CSV file alone" in capsys.readouterr().err
     assert main(["compare", str(path)]) == 2
     assert "--factor method" in capsys.readouterr().err
     assert main(["compare", str(path), "--factor", "methd", "--metric", "error", "--replicate", "run"]) == 2
     assert "'method'" in capsys.readouterr().err
+
+
+def test_one_study_run_twice_is_compared_by_folder(tmp_path, capsys, values):
+    for name, factor in (("before", 1.0), ("after", 2.0)):
+        write(tmp_path / name, "absolute", factor * values[0])
+        write(tmp_path / name, "squared", factor * values[1])
+    assert main(["compare", str(tmp_path / "before"), str(tmp_path / "after"), "--factor", "folder"]) == 0
+    said = capsys.readouterr().out
+    assert "objective (absolute, squared)" in said
+    assert said.count("= 2 ") + said.count("= 0.5 ") == 2

@@ -8,9 +8,7 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import DummyExperiment, Logger
 
-from paribus.study.records import write_atomically
-
-CURVES_FILE = "curves.csv"
+from paribus.study.records import CURVES_FILE, write_atomically
 
 
 class Curves(Logger):

@@ -210,7 +210,9 @@ def after_sweep(plan: Plan) -> None:
 
     declared = plan.declared
     if declared is not None:
-        write_atomically(plan.folder / STUDY_FILE, json.dumps(declaration(declared, plan.study), indent=1))
+        path = plan.folder / STUDY_FILE
+        earlier = json.loads(path.read_text()) if path.exists() else None
+        write_atomically(path, json.dumps(declaration(declared, plan.study, earlier), indent=1))
     files = report(plan.folder)
     if files.verdicts:
         print(table(files.verdicts))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paribus.errors import UserError
-from paribus.report.inference import inferred_study
 from paribus.study.comparison import Comparison, compare
 from paribus.study.declaration import study_of
+from paribus.study.inference import inferred_study
 from paribus.study.records import RECORD_FILE, STUDY_FILE, RunRecord, UnreadableRecord, read_record
 from paribus.study.structure import Study
 

@@ -14,9 +14,9 @@ from paribus.report.figures import Figure, panel_title
 from paribus.report.runs import arm_results, chosen_cells, folders
 from paribus.report.summaries import count, quantile
 from paribus.study.levels import label
+from paribus.study.records import CURVES_FILE
 from paribus.study.structure import Study
 
-CURVES_FILE = "curves.csv"
 MOST_PANELS, MOST_RUNS, MOST_STEPS = 4, 20, 120
 
 

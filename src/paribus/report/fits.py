@@ -15,6 +15,7 @@ from paribus.report.palette import COLOURS
 from paribus.report.runs import arm_results, chosen_cells, folders
 from paribus.report.summaries import quantile
 from paribus.study.levels import Cell, canonical, label
+from paribus.study.records import FIT_FILE
 
 MOST_PANELS, MOST_POINTS = 6, 300
 SMALL = 340
@@ -73,7 +74,7 @@ def cell_fits(collected: Collected, arrangement: Arrangement, lookup: Lookup, ce
     fits = {}
     for series, results in arm_results(lookup, arrangement, cell).items():
         ordered = sorted(results, key=lambda result: collected.study.replicate.levels.index(result.replicate))
-        path = next(iter(folders(collected, ordered, "fit.json")), None)
+        path = next(iter(folders(collected, ordered, FIT_FILE)), None)
         if path:
             fits[series] = read_fit(path)
     return {series: fit for series, fit in fits.items() if fit}

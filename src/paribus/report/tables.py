@@ -3,11 +3,13 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from math import isnan, nan
 from typing import Any
 
 from paribus.report.collect import Collected
-from paribus.report.summaries import exponential, mean_interval
+from paribus.report.summaries import exponential
 from paribus.study.comparison import Result
+from paribus.study.evidence import evidence
 from paribus.study.levels import canonical, label
 from paribus.study.structure import Study
 from paribus.study.verdicts import Finding
@@ -68,7 +70,7 @@ def comparison_rows(findings: Mapping[str, Sequence[Finding]]) -> list[Row]:
                 {k: "|".join(map(label, v)) for k, v in side.items()} for side in (pairs.first, pairs.second)
             )
             differs = {name for name in {**first, **second} if first.get(name) != second.get(name)}
-            alone = mean_interval(list(pairs.differences))
+            low, high = evidence(pairs).interval(0.05) if finding.n > 1 else (nan, nan)
             back = exponential if finding.scale == "ratio" else float
             rows.append(
                 {
@@ -78,8 +80,8 @@ def comparison_rows(findings: Mapping[str, Sequence[Finding]]) -> list[Row]:
                     **{name: level for name, level in first.items() if name not in differs},
                     "scale": finding.scale,
                     "estimate": finding.estimate,
-                    "low_95": back(alone.low) if alone.n > 1 else None,
-                    "high_95": back(alone.high) if alone.n > 1 else None,
+                    "low_95": None if isnan(low) else back(low),
+                    "high_95": None if isnan(high) else back(high),
                     "low": finding.low,
                     "high": finding.high,
                     "level": finding.level,

@@ -96,9 +96,9 @@ def _is_covered(study: Study, key: str) -> bool:
 
 
 def _is_derived(study: Study, key: str, leaves: Sequence[Mapping[str, Any]]) -> bool:
-    own = [canonical(each.get(key)) for each in leaves]
+    own = [canonical(each.get(key, _ABSENT)) for each in leaves]
     sources = (other for other in leaves[0] if _is_covered(study, other))
-    return any(own == [canonical(each.get(source)) for each in leaves] for source in sources)
+    return any(own == [canonical(each.get(source, _ABSENT)) for each in leaves] for source in sources)
 
 
 def _message(study: Study, confounds: Sequence[Confound], names: Sequence[str]) -> str:

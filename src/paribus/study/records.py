@@ -12,6 +12,7 @@ from uuid import uuid4
 SCHEMA = 1
 RECORD_FILE = "run.json"
 CONFIG_FILE = "config.yaml"
+CURVES_FILE = "curves.csv"
 FIT_FILE = "fit.json"
 WEIGHTS_FILE = "last.ckpt"
 STUDY_FILE = "study.json"
