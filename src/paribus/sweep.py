@@ -141,7 +141,7 @@ def _wait(jobs: Sequence[PlannedJob]) -> tuple[list[PlannedJob], list[PlannedJob
     owners = {job.key: holder(job.folder) for job in jobs}
     if all(owners.values()):
         names = sorted({str(owner) for owner in owners.values()})
-        print(f"waiting for {len(jobs)} jobs that run elsewhere: {', '.join(names)}")
+        print(f"waiting for {len(jobs)} jobs that run elsewhere: {', '.join(names)}", flush=True)
         while all(owners.values()):
             time.sleep(POLL)
             owners = {job.key: holder(job.folder) for job in jobs}
