@@ -91,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
 
+    audit = add("audit", _audit, "run some recorded runs again, alone, and report how far their metrics differ")
+    audit.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
+    audit.add_argument("--members", type=int, default=3, metavar="N", help="how many runs (default: 3)")
+    audit.add_argument("--float64", action="store_true", help="also compare parameters, trained anew in float64")
+
     compare = add("compare", _compare, "paired comparisons over folders of records, or over a CSV made elsewhere")
     compare.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="folders of records, or one CSV file")
     compare.add_argument("--factor", action="append", default=[], help="what to compare; repeat for more factors")
@@ -161,6 +166,12 @@ def _verify(options: argparse.Namespace) -> int:
     from paribus.verify import verify_folder
 
     return verify_folder(_existing(options.folder))
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from paribus.audit import audit_command
+
+    return audit_command(_existing(options.folder), options.members, options.float64)
 
 
 def _compare(options: argparse.Namespace) -> int:
