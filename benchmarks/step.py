@@ -22,6 +22,7 @@ from paribus.families import Regression
 from paribus.networks import Mlp
 from paribus.objectives import Squared
 from paribus.population import Member, Population
+from paribus.population.choice import choose
 from paribus.schedules import Constant
 from paribus.training import Training
 
@@ -56,8 +57,13 @@ def training(steps: int) -> Training:
 def population_step(width: int, members: int, steps: int) -> float:
     """Seconds of CPU a member and step; start-up apart, by the difference of two lengths."""
 
+    def build() -> list[Member]:
+        return [Member(family(seed, width), data(seed)) for seed in range(members)]
+
+    tile = choose(build(), training(steps)).tile  # as the launcher does
+
     def fit(length: int) -> float:
-        population = Population([Member(family(seed, width), data(seed)) for seed in range(members)], training(length))
+        population = Population(build(), training(length), tile)
         begin = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
             population.fit(Path(folder), progress=False)

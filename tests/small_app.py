@@ -61,7 +61,6 @@ def report(plan):
     print("reported", dict(plan.states))
 
 
-
 if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.modules["paribus.build"] = SimpleNamespace(check=lambda config: None)  # no torch

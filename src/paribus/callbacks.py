@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -11,20 +11,28 @@ import torch
 
 from paribus.curves import Curves
 
+Terms = Sequence[Mapping[str, str]]
+"""What the training of each run depends on besides its config: hashes of the code, the data and the initial weights."""
+
 
 class TimeLimitReached(RuntimeError):
     """Training took longer than `trainer.max_minutes`."""
 
 
 class TimeLimit(pl.Callback):
-    """Fail a run that takes too long, with what it has recorded so far."""
+    """Fail a run that takes too long, with what it has recorded so far.
 
-    def __init__(self, minutes: float) -> None:
-        self.minutes = minutes
+    Args:
+        minutes: how long it may take.
+        earlier: seconds that it took before it was resumed.
+    """
+
+    def __init__(self, minutes: float, earlier: float) -> None:
+        self.minutes, self.earlier = minutes, earlier
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
-        self._start = time.monotonic()
+        self._start = time.monotonic() - self.earlier
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
         """Look at it after each chunk."""
@@ -37,14 +45,26 @@ class ResumeCheckpoint(pl.Callback):
 
     The learning curves so far, of one run or of each member of a population, are part of it, so that a resumed run ends
     with whole ones.
+
+    Args:
+        path: of the checkpoint.
+        seconds: from one to the next.
+        curves: of the runs.
+        terms: what the training depends on besides its config; goes into the checkpoint.
+        earlier: seconds that the training took before it was resumed.
     """
 
-    def __init__(self, path: Path, seconds: float, curves: Sequence[Curves]) -> None:
+    def __init__(self, path: Path, seconds: float, curves: Sequence[Curves], terms: Terms, earlier: float) -> None:
         self.path, self.seconds, self.curves = path, seconds, curves
+        self.terms, self.earlier = terms, earlier
 
     def state_dict(self) -> dict:
-        """The curves."""
-        return {"curves": [each.rows for each in self.curves]}
+        """The curves, the terms, and the seconds that all legs have taken."""
+        return {
+            "curves": [each.rows for each in self.curves],
+            "terms": _plain(self.terms),
+            "seconds": self.earlier + time.monotonic() - self._start,
+        }
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Go on with the curves of the checkpoint."""
@@ -53,7 +73,7 @@ class ResumeCheckpoint(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
-        self._last = time.monotonic()
+        self._start = self._last = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the checkpoint if it is time."""
@@ -62,6 +82,24 @@ class ResumeCheckpoint(pl.Callback):
             trainer.save_checkpoint(temporary)
             temporary.replace(self.path)
             self._last = time.monotonic()
+
+
+def seconds_spent(path: Path, terms: Terms) -> float:
+    """The seconds that led to the checkpoint at `path`, 0 if there is none; one made on other terms is removed."""
+    if not path.exists():
+        return 0.0
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+    state = next(state for name, state in checkpoint["callbacks"].items() if name == ResumeCheckpoint.__name__)
+    if state.get("terms") != _plain(terms):
+        path.unlink()
+        print(f"{path} was made by other code or from other data: training begins anew", file=sys.stderr)
+        return 0.0
+    print(f"{path.parent} goes on from step {checkpoint['paribus_step']:,}", file=sys.stderr)
+    return float(state["seconds"])
+
+
+def _plain(terms: Terms) -> list[dict[str, str]]:
+    return [dict(each) for each in terms]
 
 
 class ProgressLine(pl.Callback):

@@ -214,15 +214,17 @@ class _Base(NamedTuple):
     def of(cls, config: DictConfig) -> "_Base":
         whole = zlib.compress(pickle.dumps(config), level=1)
         chosen = cast(dict[str, Any], OmegaConf.to_container(config.hydra.runtime.choices))
-        choices = {
-            group: option
-            for group, option in chosen.items()
-            if isinstance(option, str) and not group.startswith("hydra/")
-        }
         with open_dict(config):
             for node in ("hydra", "study"):
                 config.pop(node, None)
-        return cls(whole, pickle.dumps(config), choices)
+        return cls(whole, pickle.dumps(config), own_choices(chosen))
+
+
+def own_choices(chosen: Mapping[str, Any]) -> dict[str, str]:
+    """The option of each config group, of what Hydra says was chosen: without Hydra's own groups and empty ones."""
+    return {
+        group: option for group, option in chosen.items() if isinstance(option, str) and not group.startswith("hydra/")
+    }
 
 
 class FrozenLoader(ConfigLoaderImpl):

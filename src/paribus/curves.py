@@ -59,4 +59,4 @@ class Curves(Logger):
         table.writeheader()
         for step in sorted(self.rows):
             table.writerow({"step": step} | {name: f"{value:.9g}" for name, value in self.rows[step].items()})
-        write_atomically(folder / CURVES_FILE, text.getvalue())
+        write_atomically(folder / CURVES_FILE, text.getvalue(), durable=False)

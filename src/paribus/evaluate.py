@@ -1,7 +1,9 @@
 """`paribus evaluate`: more rows for finished runs, from the weights that they kept."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -10,8 +12,8 @@ from paribus.compose import compose_job
 from paribus.errors import UserError
 from paribus.explain import EXPLAINED, explain
 from paribus.job import Job, add_rows
-from paribus.study.locks import claim
-from paribus.study.records import RECORD_FILE, WEIGHTS_FILE, read_record
+from paribus.study.locks import Claim, claim
+from paribus.study.records import RECORD_FILE, WEIGHTS_FILE, UnreadableRecord, read_record
 
 
 def evaluate_folder(folder: Path, overrides: Sequence[str]) -> int:
@@ -37,16 +39,28 @@ def evaluate_folder(folder: Path, overrides: Sequence[str]) -> int:
     left = 0
     for run in ready:
         mine = claim(run)
-        record = read_record(run)
-        if mine is None or record.status != "finished":
+        if mine is None:
             left += 1
             continue
         with mine:
-            config = {**record.config, "evaluation": evaluation}
-            check(config)
-            add_rows(Job(record.key, config, record.choices, run), record, progress=False, fence=mine.check)
+            left += not _evaluated(run, evaluation, mine)
     print(
         f"{len(ready) - left} of {len(runs)} runs evaluated; "
-        f"{len(runs) - len(ready)} kept no weights, {left} are not finished"
+        f"{len(runs) - len(ready)} kept no weights, {left} are not finished or cannot be evaluated as they are"
     )
     return 0 if left == 0 and len(ready) == len(runs) else 1
+
+
+def _evaluated(folder: Path, evaluation: Any, mine: Claim) -> bool:
+    """Whether a run that is claimed could be evaluated."""
+    try:
+        record = read_record(folder)
+    except UnreadableRecord as error:
+        print(error, file=sys.stderr)
+        return False
+    if record.status != "finished":
+        return False
+    config = {**record.config, "evaluation": evaluation}
+    check(config)
+    job = Job(record.key, config, record.choices, folder)
+    return add_rows(job, record, progress=False, fence=mine.check) is not record

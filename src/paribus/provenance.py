@@ -10,19 +10,30 @@ from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 PACKAGES = ("paribus", "torch", "pytorch-lightning", "hydra-core", "numpy", "scikit-learn")
+USERS_OWN = "PARIBUS_TARGETS"
+"""Environment variable with more packages that a config may name, separated by commas."""
+NOT_COMPUTING = (
+    *("report", "study", "cli.py", "__main__.py", "run.py", "sweep.py", "display.py", "listing.py", "compare.py"),
+    *("verify.py", "evaluate.py", "explain.py", "loggers.py", "mirror.py", "provenance.py"),
+)
+"""What of the package can be changed without changing what a run computes. Anything new counts until it is named."""
+
+
+def environment() -> dict[str, Any]:
+    """What all runs of this process share: versions, git commit, hash of the code, host and processor."""
+    return _surroundings() | {"code": code_hash()}
 
 
 @cache
-def environment() -> dict[str, Any]:
-    """What all runs of this process share: versions, git commit, hash of the code, host and processor."""
+def _surroundings() -> dict[str, Any]:
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "git": _git(),
-        "code": code_hash(),
         "host": platform.node(),
         "platform": platform.platform(),
         "processor": _processor(),
@@ -30,19 +41,44 @@ def environment() -> dict[str, Any]:
     }
 
 
-@cache
 def code_hash() -> str:
-    """Identifies the source of the installed package, so that records of an older one are noticed."""
+    """Identifies the source that training and evaluation are made of, the user's own packages included.
+
+    As it was when this process first asked, so that records of an older one are noticed.
+    """
+    return _hash_of(Path(__file__).parent, os.environ.get(USERS_OWN, ""))
+
+
+@cache
+def _hash_of(root: Path, users_own: str) -> str:
     digest = blake2b(digest_size=8)
-    root = Path(__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
+    sources = [(root, path) for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in NOT_COMPUTING]
+    for package in filter(None, map(str.strip, users_own.split(","))):
+        sources += [(place.parent, path) for place in _places(package) for path in (place, *place.rglob("*.py"))]
+    for base, path in sorted(sources):
+        if path.is_file():
+            digest.update(path.relative_to(base).as_posix().encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
+def _places(package: str) -> list[Path]:
+    """The folder or the file of a package or module, found without importing it; empty where there is none."""
+    top, *below = package.split(".")
+    try:
+        spec = find_spec(top)
+    except ValueError:  # a module without a spec, such as __main__
+        return []
+    if spec is None:
+        return []
+    if spec.submodule_search_locations is None:
+        return [Path(spec.origin)] if spec.has_location and spec.origin else []
+    inner = [Path(place).joinpath(*below) for place in spec.submodule_search_locations]
+    return [found for place in inner for found in (place, place.with_suffix(".py")) if found.exists()]
+
+
 class Usage:
-    """Wall time, processor time and peak memory of this process from now on."""
+    """Wall time, processor time and peak memory of this process from now on; the peak includes what it holds."""
 
     def __init__(self) -> None:
         self.started = datetime.now(UTC).isoformat(timespec="seconds")

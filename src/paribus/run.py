@@ -14,21 +14,23 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from paribus.compose import admit_bundles, conf_dir
+from paribus.compose import admit_bundles, conf_dir, own_choices
 from paribus.errors import UserError, nearest
 from paribus.explain import EXPLAINED, explain, resolved
 from paribus.provenance import code_hash
 from paribus.study.declaration import declaration
 from paribus.study.keys import train_key
 from paribus.study.locks import claim, holder
-from paribus.study.plan import RUN_AGAIN, Plan, State, lacks_rows, lacks_weights
+from paribus.study.plan import CHANGED, RUN_AGAIN, Plan, lacks_rows, lacks_weights, record_state
 from paribus.study.records import (
     RECORD_FILE,
     STUDY_FILE,
     RunRecord,
     UnreadableRecord,
     read_record,
+    run_folder,
     write_atomically,
+    written_since,
 )
 
 SWEEP_BEGAN = "PARIBUS_SWEEP_BEGAN"
@@ -109,10 +111,9 @@ def task(config: DictConfig) -> str:
     if plain["rerun"] not in RUN_AGAIN:
         near = nearest(plain["rerun"], RUN_AGAIN)
         raise UserError(f"rerun={plain['rerun']}: expected one of {', '.join(RUN_AGAIN)}.{near}")
-    choices = {name: str(choice) for name, choice in HydraConfig.get().runtime.choices.items() if choice is not None}
     single = HydraConfig.get().mode == RunMode.RUN
     try:
-        record = run_claimed(plain, {name: choice for name, choice in choices.items() if "hydra/" not in name}, single)
+        record = run_claimed(plain, own_choices(HydraConfig.get().runtime.choices), single)
     except OSError as error:  # a full or vanished disk: this run's record cannot say so, and the next may still fit
         print(f"paribus: the record of a run could not be written: {error}", file=sys.stderr)
         return "failed"
@@ -127,24 +128,31 @@ def run_claimed(config: Mapping[str, Any], choices: Mapping[str, str], single: b
     """Run a job unless its record says that there is nothing to do; None where another process is at it."""
     from paribus.job import Job, add_rows, run_job
 
-    key = train_key(config)
-    folder = Path(config["output"]) / config["name"] / key
+    job = Job.of(config, choices)
+    folder = job.folder
     mine = claim(folder)
     if mine is None:
         print(f"{folder} is being run by {holder(folder)}")
         return None
     with mine:
-        job = Job(key, config, choices, folder)
         done = recorded(folder)
-        if done is not None and done.status == "failed" and failed_in_this_sweep(folder):
-            return done
         if done is None or not keeps(done, folder, config):
             return run_job(job, progress=single, fence=mine.check)
         if done.status == "finished" and lacks_rows(done, config):
             return add_rows(job, done, progress=single, fence=mine.check)
         if single:
-            print(f"{folder} has this run already; rerun=all runs it again")
+            _tell_kept(done, folder, config)
         return done
+
+
+def _tell_kept(record: RunRecord, folder: Path, config: Mapping[str, Any]) -> None:
+    """Say why a single run trains nothing."""
+    state, note = record_state(record, folder, config, code_hash())
+    if state in CHANGED:
+        made = f"{folder} has this run, made by {state} ({note})"
+        print(f"{made}, and keeps it; rerun=changed runs it again", file=sys.stderr)
+    else:
+        print(f"{folder} has this run already; rerun=all runs it again")
 
 
 def recorded(folder: Path) -> RunRecord | None:
@@ -160,18 +168,25 @@ def recorded(folder: Path) -> RunRecord | None:
         return None
 
 
-def failed_in_this_sweep(folder: Path) -> bool:
-    """Whether another process of the sweep that this one belongs to has tried this run already."""
+def ended_in_this_sweep(record: RunRecord, folder: Path) -> bool:
+    """Whether a run has ended since the sweep began that this process belongs to, so that it is not tried again.
+
+    Whoever ran it: another process that shares the sweep, or this one before its launcher stopped.
+    """
     began = os.environ.get(SWEEP_BEGAN)
-    return began is not None and (folder / RECORD_FILE).stat().st_mtime_ns > int(began)
+    return began is not None and record.status not in ("running", "interrupted") and written_since(folder, int(began))
 
 
 def keeps(record: RunRecord, folder: Path, config: Mapping[str, Any]) -> bool:
-    """Whether the policy `rerun` leaves a record as it is."""
-    state: State = "interrupted" if record.status == "running" else record.status
-    if state == "finished" and record.provenance.get("code") != code_hash():
-        state = "other code"
-    return state not in RUN_AGAIN[config["rerun"]] and not (state == "finished" and lacks_weights(folder, config))
+    """Whether a record is left as it is, or at most gains rows, going by the policy `rerun`."""
+    state, _ = record_state(record, folder, config, code_hash())
+    if record.status == "finished" and state not in CHANGED and lacks_weights(folder, config):
+        return False
+    if ended_in_this_sweep(record, folder):
+        return True
+    if state == "incomplete":
+        return config["rerun"] != "all"
+    return state not in RUN_AGAIN[config["rerun"]]
 
 
 def summary(record: RunRecord) -> str:
@@ -183,20 +198,35 @@ def summary(record: RunRecord) -> str:
         lines += [f"  {name:<24} {value:.6g}" for name, value in row.metrics.items()]
     if record.failure:
         lines.append(f"  {record.failure.kind}: {record.failure.message} (step {record.failure.step})")
-    folder = Path(record.config["output"]) / record.experiment / record.key
-    return "\n".join([*lines, f"  {folder / RECORD_FILE}"])
+    return "\n".join([*lines, f"  {run_folder(record.config, record.key) / RECORD_FILE}"])
 
 
 def rerun(key: str, output: Path) -> int:
-    """Run the recorded job `key` again; the exit code."""
+    """Run the recorded job `key` below `output` again, in its place; the exit code.
+
+    Raises:
+        UserError: there is no such job, or its record cannot be used to run it.
+    """
+    from paribus.build import check
+
     folders = [path.parent for path in sorted(output.glob(f"*/{key}*/{RECORD_FILE}"))]
     if len(folders) != 1:
         known = [path.parent.name for path in output.glob(f"*/*/{RECORD_FILE}")]
         found = f"{len(folders)} runs" if folders else f"no run.{nearest(key, known)}"
         raise UserError(f"--key {key}: expected the key of one run below {output}, found {found}")
-    old = read_record(folders[0])
+    try:
+        old = read_record(folders[0])
+    except UnreadableRecord as error:
+        raise UserError(f"--key {key}: {error}; run it with the words that made it") from None
+    config = {**old.config, "output": str(output), "name": folders[0].parent.name, "rerun": "all"}
+    check(config)
+    if train_key(config) != folders[0].name:
+        raise UserError(
+            f"--key {key}: the config in {folders[0] / RECORD_FILE} has the key {train_key(config)} now, "
+            "so it would be another run; run it with the words that made it"
+        )
     signal.signal(signal.SIGTERM, _stop)
-    record = run_claimed({**old.config, "rerun": "all"}, old.choices, True)
+    record = run_claimed(config, old.choices, True)
     if record is None:
         return 1
     print(summary(record))

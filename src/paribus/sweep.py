@@ -14,7 +14,9 @@ from paribus.display import SweepDisplay
 from paribus.provenance import code_hash
 from paribus.study.levels import canonical
 from paribus.study.locks import file_system_time, holder
-from paribus.study.plan import Plan, PlannedJob, make_plan
+from paribus.study.plan import RUN_AGAIN, Plan, PlannedJob, make_plan
+from paribus.study.plan_view import told_changed
+from paribus.study.records import written_since
 
 POLL = 1.0
 
@@ -73,12 +75,18 @@ def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> l
     plan = plan_sweep(composer, overrides)
     check_configs(plan.due)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    os.environ[SWEEP_BEGAN] = str(int(1e9 * file_system_time(plan.folder)))
-    running = _Running(launch)
+    began = int(1e9 * file_system_time(plan.folder))
+    running = _Running(launch, began)
     if kept := len(plan.jobs) - len(plan.due):
         print(f"{kept} of {len(plan.jobs)} jobs are recorded already", file=sys.stderr)
-    with SweepDisplay([job.folder for job in plan.due]):
-        running.finish(plan)
+    if plan.changed:
+        print(told_changed(plan), file=sys.stderr)
+    os.environ[SWEEP_BEGAN] = str(began)
+    try:
+        with SweepDisplay([job.folder for job in plan.due]):
+            running.finish(plan)
+    finally:
+        del os.environ[SWEEP_BEGAN]
     plan = plan.refreshed()
     if any(job.seconds is not None for job in plan.jobs):
         after_sweep(plan)
@@ -97,10 +105,10 @@ class _Running:
         errors: what stopped a job before it could leave a record, by key.
     """
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, began: int) -> None:
         self.returns: list[JobReturn] = []
         self.errors: dict[str, Exception] = {}
-        self._launch = launch
+        self._launch, self._began = launch, began
 
     def finish(self, plan: Plan) -> None:
         """Come back when no job is left to run, here or elsewhere."""
@@ -111,7 +119,7 @@ class _Running:
                 left, others = self._run(left)
                 elsewhere += others
             else:
-                left, elsewhere = _wait(elsewhere)
+                left, elsewhere = self._wait(elsewhere, plan)
 
     def _run(self, jobs: Sequence[PlannedJob]) -> tuple[list[PlannedJob], list[PlannedJob]]:
         """Launch jobs; those that were not begun, and those that another process has."""
@@ -119,12 +127,12 @@ class _Running:
             returns = self._launch(jobs)
         except Exception as error:
             # Launchers give up when one of their processes dies. What was begun is recorded; go on with the rest.
-            now = [job.refreshed() for job in jobs]
-            left = [job for job in now if job.state == "new"]
+            held = [job for job in jobs if holder(job.folder)]
+            left = [job for job in jobs if job not in held and not written_since(job.folder, self._began)]
             if len(left) == len(jobs):
                 raise
             print(f"the launcher stopped ({type(error).__name__}: {error}); {len(left)} jobs left", file=sys.stderr)
-            return left, [job for job in now if job.state == "running"]
+            return left, held
         self.returns += returns
         elsewhere = []
         for job, each in zip(jobs, returns, strict=True):
@@ -135,19 +143,24 @@ class _Running:
                 self.errors[job.key] = error
         return [], elsewhere
 
+    def _wait(self, jobs: Sequence[PlannedJob], plan: Plan) -> tuple[list[PlannedJob], list[PlannedJob]]:
+        """Wait until one of these is let go; those that were but are not ended, and those that are still held."""
+        owners = {job.key: holder(job.folder) for job in jobs}
+        if all(owners.values()):
+            names = sorted({str(owner) for owner in owners.values()})
+            print(f"waiting for {len(jobs)} jobs that run elsewhere: {', '.join(names)}", flush=True)
+            while all(owners.values()):
+                time.sleep(POLL)
+                owners = {job.key: holder(job.folder) for job in jobs}
+        released = [job.refreshed(plan.code) for job in jobs if owners[job.key] is None]
+        held = [job for job in jobs if owners[job.key] is not None]
+        return [job for job in released if self._is_left(job, plan)], held
 
-def _wait(jobs: Sequence[PlannedJob]) -> tuple[list[PlannedJob], list[PlannedJob]]:
-    """Wait until one of these is let go; those that were but are not ended, and those that are still held."""
-    owners = {job.key: holder(job.folder) for job in jobs}
-    if all(owners.values()):
-        names = sorted({str(owner) for owner in owners.values()})
-        print(f"waiting for {len(jobs)} jobs that run elsewhere: {', '.join(names)}", flush=True)
-        while all(owners.values()):
-            time.sleep(POLL)
-            owners = {job.key: holder(job.folder) for job in jobs}
-    released = [job.refreshed() for job in jobs if owners[job.key] is None]
-    held = [job for job in jobs if owners[job.key] is not None]
-    return [job for job in released if job.state in ("new", "interrupted", "unreadable")], held
+    def _is_left(self, job: PlannedJob, plan: Plan) -> bool:
+        """Whether a job is to be run still, now that its folder was let go."""
+        if job.state in ("new", "interrupted", "unreadable"):
+            return True
+        return job.state in RUN_AGAIN[plan.rerun] and not written_since(job.folder, self._began)
 
 
 def _failures(plan: Plan, errors: dict[str, Exception]) -> str:
@@ -155,7 +168,7 @@ def _failures(plan: Plan, errors: dict[str, Exception]) -> str:
     lines = []
     for job in plan.jobs:
         error = errors.get(job.key)
-        if error is None and job.seconds is not None and job.state != "diverged":
+        if error is None and job.seconds is not None and job.state not in ("diverged", "incomplete"):
             continue
         reason = f"{type(error).__name__}: {error}" if error else job.note
         lines.append(f"  {job.key} ({plan.name(job)}) {job.state}{': ' if reason else ''}{reason}")

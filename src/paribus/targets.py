@@ -10,10 +10,9 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from paribus.errors import UserError, nearest
+from paribus.provenance import USERS_OWN
 
 ALLOWED = ("paribus", "torch.optim", "torch.nn", "pytorch_lightning.loggers", "pytorch_lightning.callbacks")
-USERS_OWN = "PARIBUS_TARGETS"
-"""Environment variable with more packages that a config may name, separated by commas."""
 
 Target = Callable[..., Any]
 

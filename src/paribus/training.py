@@ -4,7 +4,7 @@ import logging
 import math
 import signal
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
-from paribus.callbacks import ProgressLine, ResumeCheckpoint, TimeLimit
+from paribus.callbacks import ProgressLine, ResumeCheckpoint, Terms, TimeLimit, seconds_spent
 from paribus.curves import Curves
 from paribus.data.chunks import ChunkLoader
 from paribus.data.contract import InMemoryData
@@ -42,6 +42,9 @@ class Training:
         threads: intra-op threads; for small networks more than one is slower.
         resume_seconds: training time between checkpoints to resume from; runs shorter than this write none.
         save_checkpoint: keep the trained weights as `last.ckpt`, which `paribus evaluate` needs.
+
+    Attributes:
+        earlier_seconds: what the training that was begun last took before it was resumed.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Training:
         self.validate_every, self.chunk_steps, self.clip_norm = validate_every, chunk_steps, clip_norm
         self.accelerator, self.precision, self.threads = accelerator, precision, threads
         self.resume_seconds, self.save_checkpoint = resume_seconds, save_checkpoint
+        self.earlier_seconds = 0.0
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """The budget in optimizer steps."""
@@ -87,9 +91,16 @@ class Training:
         return min(total, (start // self.validate_every + 1) * self.validate_every)
 
     def fit(
-        self, family: Family, data: InMemoryData, folder: Path, curves: Curves, loggers: list[Logger], progress: bool
+        self,
+        family: Family,
+        data: InMemoryData,
+        folder: Path,
+        curves: Curves,
+        loggers: list[Logger],
+        progress: bool,
+        terms: Mapping[str, str] | None = None,
     ) -> None:
-        """Train on the training part of `data`, going on from the checkpoint in `folder` if there is one.
+        """Train on the training part of `data`, going on from the checkpoint in `folder` if it was made on these terms.
 
         Raises:
             NonFiniteLoss: the loss stopped being finite.
@@ -102,7 +113,8 @@ class Training:
         loader = self.loader(data, lambda: family.step)
         family.begin(total, loader.batch_size, self.clip_norm)
         validation = data.val_dataloader() if data.sizes()["validation"] else None
-        self.run(family, loader, validation, total, folder, [curves], [curves, *loggers], self.max_minutes, progress)
+        everyone, limit = [curves, *loggers], self.max_minutes
+        self.run(family, loader, validation, total, folder, [curves], everyone, limit, progress, [terms or {}])
 
     def loader(self, data: InMemoryData, position: Callable[[], int]) -> ChunkLoader:
         """The training part in chunks. `position`: the number of steps done so far."""
@@ -127,12 +139,17 @@ class Training:
         loggers: list[Logger],
         max_minutes: float | None,
         progress: bool,
+        terms: Terms = (),
     ) -> None:
-        """Let Lightning train a module that counts its own steps, for `total` of them; `curves` survive a resume."""
+        """Let Lightning train a module that counts its own steps, for `total` of them.
+
+        `curves` survive a resume. `terms`: a checkpoint that was made on other ones is not gone on from.
+        """
         resume = folder / RESUME_FILE
-        callbacks: list[pl.Callback] = [ResumeCheckpoint(resume, self.resume_seconds, curves)]
+        earlier = self.earlier_seconds = seconds_spent(resume, terms)
+        callbacks: list[pl.Callback] = [ResumeCheckpoint(resume, self.resume_seconds, curves, terms, earlier)]
         if max_minutes is not None:
-            callbacks.append(TimeLimit(max_minutes))
+            callbacks.append(TimeLimit(max_minutes, earlier))
         if progress:
             callbacks.append(ProgressLine(total))
         with quiet_lightning(), interruptible():

@@ -125,7 +125,7 @@ def test_each_record_gives_its_state(plan):
     also_held.release()
     assert [job.state for job in now.refreshed().jobs[9:11]] == ["new", "interrupted"]
     text = now.text()
-    assert "rerun=all" in text
+    assert "rerun=changed" in text
     assert "MemoryError: too large" in text
 
 
@@ -234,7 +234,7 @@ def test_a_confound_is_refused(read):
 
 
 def test_an_unknown_policy_is_refused(plan):
-    with pytest.raises(UserError, match="rerun=always: expected one of none, failed, all"):
+    with pytest.raises(UserError, match="rerun=always: expected one of none, failed, changed, all"):
         plan("rerun=always")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
@@ -62,9 +61,9 @@ class FusedLauncher(Launcher):
 def _job(config: DictConfig) -> "Job":
     """The job of a composed config, checked."""
     from paribus.build import check
+    from paribus.compose import own_choices
     from paribus.explain import resolved
     from paribus.job import Job
-    from paribus.study.keys import train_key
 
     state = HydraConfig.instance()
     before = state.cfg
@@ -76,6 +75,4 @@ def _job(config: DictConfig) -> "Job":
     finally:
         state.cfg = before
     check(plain)
-    chosen = {name: str(choice) for name, choice in choices.items() if choice is not None and "hydra/" not in name}
-    key = train_key(plain)
-    return Job(key, plain, chosen, Path(plain["output"]) / plain["name"] / key)
+    return Job.of(plain, own_choices(choices))

@@ -160,7 +160,7 @@ class Fused:
         try:
             with usage.counted():
                 population = Population([each.member for each in group], training, tile)
-                population.fit(folder, progress=True)
+                population.fit(folder, progress=True, terms=[each.run.terms for each in group])
         except TimeLimitReached as limit:
             error = limit
         except Exception as failure:
@@ -174,6 +174,7 @@ class Fused:
             shutil.rmtree(folder, ignore_errors=True)
             return False
         checkpoint = torch.load(folder / WEIGHTS_FILE, weights_only=True) if training.save_checkpoint else None
+        usage.seconds += training.earlier_seconds
         for each, diverged in zip(group, population.failures(), strict=True):
             each.usage.add(usage, 1 / len(group))
             self._mirror(each)

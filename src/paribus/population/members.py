@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
+from paribus.callbacks import Terms
 from paribus.curves import Curves
 from paribus.data.chunks import Batch, ChunkLoader
 from paribus.data.contract import InMemoryData
@@ -80,8 +81,10 @@ class Population(pl.LightningModule):
         self._stacks = nn.ModuleList(Stack([members[place].family for place in places]) for places in self._places)
         self._held_out: list[list[tuple[int, dict[str, Tensor]]]] = []
 
-    def fit(self, folder: Path, progress: bool) -> None:
+    def fit(self, folder: Path, progress: bool, terms: Terms = ()) -> None:
         """Train all members, going on from the checkpoint in `folder` if there is one, and release them.
+
+        `terms`: of each member; a checkpoint that was made on other ones is not gone on from.
 
         Raises:
             TimeLimitReached: the members' `max_minutes` taken together have passed.
@@ -94,7 +97,7 @@ class Population(pl.LightningModule):
         total = self.members[0].family.total_steps
         try:
             settings.run(
-                self, _Spans(self._loaders[0]), validation or None, total, folder, curves, [], minutes, progress
+                self, _Spans(self._loaders[0]), validation or None, total, folder, curves, [], minutes, progress, terms
             )
         finally:
             self.release()

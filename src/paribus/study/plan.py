@@ -11,24 +11,37 @@ from typing import Any, Literal
 from paribus.errors import UserError
 from paribus.study.confounds import UNCOMPARED, refuse_confounds
 from paribus.study.expansion import Assignment, Request, expand
+from paribus.study.files import fingerprint
 from paribus.study.keys import NOT_TRAINING, evaluation_key, flat, is_below, train_key
 from paribus.study.levels import Cell, Level, canonical, describe
 from paribus.study.locks import holder
 from paribus.study.plan_view import plan_json, plan_text
-from paribus.study.records import WEIGHTS_FILE, RunRecord, UnreadableRecord, read_record
+from paribus.study.records import WEIGHTS_FILE, RunRecord, UnreadableRecord, read_record, run_folder
 from paribus.study.structure import Study, parse_study
 
 State = Literal[
-    "new", "running", "finished", "other code", "incomplete", "diverged", "failed", "interrupted", "unreadable"
+    "new",
+    "running",
+    "finished",
+    "other code",
+    "other data",
+    "incomplete",
+    "diverged",
+    "failed",
+    "interrupted",
+    "unreadable",
 ]
-Rerun = Literal["failed", "all", "none"]
+Rerun = Literal["none", "failed", "changed", "all"]
 
 _UNDONE: frozenset[State] = frozenset({"new", "incomplete"})
 _FAILED: frozenset[State] = frozenset({"failed", "interrupted", "unreadable"})
+CHANGED: frozenset[State] = frozenset({"other code", "other data"})
+"""The states of records that ended, and that the same command would not make again as they are."""
 RUN_AGAIN: Mapping[Rerun, frozenset[State]] = {
     "none": _UNDONE,
     "failed": _UNDONE | _FAILED,
-    "all": _UNDONE | _FAILED | {"finished", "other code", "diverged"},
+    "changed": _UNDONE | _FAILED | CHANGED,
+    "all": _UNDONE | _FAILED | CHANGED | {"finished", "diverged"},
 }
 """The states in which a job is run, by the root key `rerun`. That a run diverged is an outcome, as if it finished."""
 
@@ -110,6 +123,11 @@ class Plan:
     def due(self) -> tuple[PlannedJob, ...]:
         """The jobs that are to be run."""
         return tuple(job for job in self.jobs if job.state in RUN_AGAIN[self.rerun])
+
+    @property
+    def changed(self) -> tuple[PlannedJob, ...]:
+        """The jobs whose records were made by other code or from other data, and are kept as they are."""
+        return tuple(job for job in self.jobs if job.state in CHANGED - RUN_AGAIN[self.rerun])
 
     @property
     def states(self) -> Mapping[State, int]:
@@ -195,9 +213,10 @@ def make_plan(
 def _planned(assignment: Assignment, config: JobConfig, declared: Mapping[str, Any] | None) -> PlannedJob:
     resolved = {**config.resolved, "study": declared}
     key = train_key(resolved)
-    folder = Path(resolved["output"]) / resolved["name"] / key
     config = replace(config, resolved=resolved)
-    return PlannedJob(assignment.levels, assignment.replicate, assignment.overrides, config, key, folder)
+    return PlannedJob(
+        assignment.levels, assignment.replicate, assignment.overrides, config, key, run_folder(resolved, key)
+    )
 
 
 def lacks_rows(record: RunRecord, config: Mapping[str, Any]) -> bool:
@@ -220,17 +239,32 @@ def _state(folder: Path, config: Mapping[str, Any], code: str | None) -> tuple[S
         return "new", "", None
     except UnreadableRecord as error:
         return "unreadable", str(error), None
+    state, note = record_state(record, folder, config, code)
+    return state, note, None if state in _FAILED else record.seconds
+
+
+def record_state(record: RunRecord, folder: Path, config: Mapping[str, Any], code: str | None) -> tuple[State, str]:
+    """What the record in a folder that nobody holds says of the run of a resolved config, and a note on it."""
     if record.status == "running":
-        return "interrupted", "its process is gone", None
+        return "interrupted", "its process is gone"
     if record.failure is not None and record.status != "diverged":
-        return record.status, f"{record.failure.kind}: {record.failure.message}", None
+        return record.status, f"{record.failure.kind}: {record.failure.message}"
     if code is not None and record.provenance.get("code", code) != code:
-        return "other code", f"{record.status}, started {record.started}", record.seconds
+        return "other code", f"{record.status}, started {record.started}"
+    if files := changed_files(record, config):
+        return "other data", f"{record.status}, started {record.started}, before {', '.join(files)} changed"
     if record.status == "finished" and lacks_rows(record, config):
-        return "incomplete", "not measured by this evaluation", record.seconds
+        return "incomplete", "not measured by this evaluation"
     if record.status == "finished" and lacks_weights(folder, config):
-        return "incomplete", "its weights were not kept", record.seconds
-    return record.status, "", record.seconds
+        return "incomplete", "its weights were not kept"
+    return record.status, ""
+
+
+def changed_files(record: RunRecord, config: Mapping[str, Any]) -> list[str]:
+    """The data files that are not as they were when the run began; none where they cannot be found from here."""
+    now = fingerprint(config)
+    before = record.provenance.get("files", now)
+    return sorted(path for path in {*now, *before} if now.get(path) != before.get(path)) if now else []
 
 
 def _refuse_duplicates(plan: Plan) -> None:

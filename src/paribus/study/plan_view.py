@@ -1,7 +1,7 @@
 """A plan as text and as plain values."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 WIDTH = 118
 _TOLD = ("incomplete", "failed", "unreadable", "running")
+_FROM: "Mapping[State, str]" = {"other code": "by other code", "other data": "from other data"}
 _ORDER: "tuple[State, ...]" = (
     "finished",
     "other code",
+    "other data",
     "incomplete",
     "diverged",
     "failed",
@@ -71,6 +73,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def told_changed(plan: "Plan") -> str:
+    """How many recorded jobs are kept although they would come out differently now."""
+    counts = Counter(job.state for job in plan.changed)
+    told = " and ".join(f"{count} made {_FROM[state]}" for state, count in sorted(counts.items()))
+    return f"{told} are kept; rerun=changed runs them again"
+
+
 def _arms(plan: "Plan") -> str:
     states = [state for state in _ORDER if plan.states.get(state)]
     names = [factor.name for factor in plan.study.factors]
@@ -124,8 +133,8 @@ def _held(plan: "Plan") -> str:
 
 def _warnings(plan: "Plan") -> str:
     lines = []
-    if count := plan.states.get("other code"):
-        lines.append(f"{count} runs were made by another version of the code and are kept; rerun=all runs all again")
+    if plan.changed:
+        lines.append(told_changed(plan))
     lines += [f"{job.key} is {job.state}: {job.note}" for job in plan.jobs if job.note and job.state in _TOLD]
     return "\n".join(lines)
 

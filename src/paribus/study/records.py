@@ -63,7 +63,7 @@ class RunRecord:
         experiment: name of the folder above.
         status: how the run ended. `diverged`: its loss or its weights stopped being finite, which is an outcome.
             `running`: it has not ended, or was killed; the claim beside it tells which.
-        config: the resolved config without Hydra's own node.
+        config: the resolved config, without Hydra's own node and without the study, which `study.json` holds.
         choices: the option chosen of each config group, e.g. `{"objective": "huber"}`.
         seed: the run's seed.
         rows: what the evaluators measured.
@@ -72,10 +72,13 @@ class RunRecord:
         measures: what the metrics in `rows` are: name, direction, unit and scale of each.
         sizes: examples a part, `{"train": 300, "validation": 50, "test": 42}`.
         steps: optimizer steps done.
-        seconds, cpu_seconds: wall and processor time of the run.
-        peak_memory: bytes.
+        seconds: wall time: of all legs of a run that was resumed; of one trained together with others, its share.
+        cpu_seconds: processor time of the last leg, shared likewise.
+        peak_memory: bytes: on a GPU, the most that tensors took there; else the most that the process took, with
+            whatever else it held.
         started: ISO 8601 in UTC.
-        provenance: versions of packages, git commit and whether dirty, hash of the code, device, threads, host.
+        provenance: versions of packages, git commit and whether dirty, hash of the code and of the files that the data
+            is read from, device, threads, host.
         failure: what stopped it, unless it finished.
         schema: version of this format.
     """
@@ -110,10 +113,24 @@ class UnreadableRecord(Exception):
     """A `run.json` that is truncated, not a record, or of a schema that this version does not know."""
 
 
+def run_folder(config: Mapping[str, Any], key: str) -> Path:
+    """Where the run of a resolved config with train key `key` is recorded."""
+    return Path(config["output"]) / config["name"] / key
+
+
+def written_since(folder: Path, moment: int) -> bool:
+    """Whether a run's record was written after `moment`, in nanoseconds of the file system that it lies on."""
+    try:
+        return (folder / RECORD_FILE).stat().st_mtime_ns > moment
+    except FileNotFoundError:
+        return False
+
+
 def write_record(folder: Path, record: RunRecord) -> Path:
     """Write `run.json` so that a reader sees the old one or the new one, never a part."""
     path = folder / RECORD_FILE
-    write_atomically(path, json.dumps(asdict(record), indent=1))
+    # That a run was begun is not worth waiting for the disk: after a power cut it is run again in any case.
+    write_atomically(path, json.dumps(asdict(record), indent=1), durable=record.status != "running")
     return path
 
 
@@ -125,10 +142,9 @@ def read_record(folder: Path) -> RunRecord:
         UnreadableRecord: it cannot be used; the message says why.
     """
     path = folder / RECORD_FILE
-    text = path.read_text()
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
+        data = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UnreadableRecord(f"{path} is not complete JSON ({error})") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         found = data.get("schema") if isinstance(data, dict) else type(data).__name__
@@ -151,15 +167,19 @@ def read_records(folder: Path) -> Iterator[RunRecord | UnreadableRecord]:
             yield error
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` in one step, after its content is on the disk; a full disk leaves the old file as it was."""
+def write_atomically(path: Path, text: str, *, durable: bool = True) -> None:
+    """Replace `path` in one step: whoever reads, sees the old file or the new one, and a full disk leaves the old one.
+
+    durable: wait until the content is on the disk, so that a power cut cannot take it either.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         with temporary.open("w") as stream:
             stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -1,0 +1,198 @@
+"""What a run command does with what is recorded already: kept, run again, said, and never mixed."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+
+from paribus.cli import main
+from paribus.compose import Composer, open_tree
+from paribus.run import SWEEP_BEGAN, run_claimed
+from paribus.study.keys import evaluation_key
+from paribus.study.locks import claim
+from paribus.study.plan import PlannedJob
+from paribus.study.records import RECORD_FILE, Failure, Row, RunRecord, UnreadableRecord, read_records, write_record
+from paribus.sweep import _Running, plan_sweep
+
+SMALL = Path(__file__).parent / "small_conf"
+TABLE = ["data=table", "data.path=table.csv", "data.target=y"]
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table(2.0)
+
+
+def table(slope):
+    Path("table.csv").write_text("x,y\n" + "".join(f"{i},{slope * i + i % 3}\n" for i in range(60)))
+
+
+def run(*words):
+    return main(["run", "trainer.max_steps=5", "trainer.validate_every=5", *TABLE, *words])
+
+
+def records(folder="runs"):
+    return {record.key: record for record in read_records(Path(folder))}
+
+
+def the_record():
+    (path,) = Path("runs").glob(f"*/*/{RECORD_FILE}")
+    return path
+
+
+def test_a_changed_data_file_is_said_and_runs_again_when_asked(capsys):
+    run()
+    before = the_record().read_text()
+    table(3.0)
+    capsys.readouterr()
+    assert run() == 0
+    told = capsys.readouterr().err
+    assert "made by other data" in told
+    assert "before table.csv changed" in told
+    assert "rerun=changed" in told
+    assert the_record().read_text() == before
+    assert run("rerun=changed") == 0
+    assert the_record().read_text() != before
+    capsys.readouterr()
+    assert run() == 0
+    assert "rerun=all" in capsys.readouterr().out
+
+
+def test_a_sweep_says_what_it_keeps_of_other_code_and_data(capsys, monkeypatch):
+    words = ["-m", "objective=squared,absolute", "seed=0,1", "hydra/launcher=basic"]
+    assert run(*words) == 0
+    old = next(iter(records()))
+    path = Path("runs/scratch") / old / RECORD_FILE
+    path.write_text(path.read_text().replace(f'"code": "{records()[old].provenance["code"]}"', '"code": "older"'))
+    capsys.readouterr()
+    assert run(*words) == 0
+    assert "1 made by other code are kept; rerun=changed runs them again" in capsys.readouterr().err
+    table(3.0)
+    assert run(*words) == 0
+    assert "1 made by other code and 3 made from other data are kept" in capsys.readouterr().err
+    before = records()
+    assert run(*words, "rerun=changed") == 0
+    assert {key for key, record in records().items() if record.pairing == before[key].pairing} == set()
+    assert "are kept" not in capsys.readouterr().err
+
+
+def test_a_sweep_leaves_no_trace_in_the_environment():
+    run("-m", "seed=0,1", "hydra/launcher=basic")
+    assert SWEEP_BEGAN not in os.environ
+
+
+@pytest.fixture
+def composed():
+    read = Composer(open_tree()).read([*TABLE, "trainer.max_steps=5", "rerun=all"])
+    return read.resolved, read.choices
+
+
+def test_what_ended_in_this_sweep_is_not_run_again(composed, monkeypatch):
+    monkeypatch.setenv(SWEEP_BEGAN, "0")
+    run_claimed(*composed, single=False)
+    before = the_record().read_text()
+    run_claimed(*composed, single=False)
+    assert the_record().read_text() == before
+    monkeypatch.delenv(SWEEP_BEGAN)
+    run_claimed(*composed, single=False)
+    assert the_record().read_text() != before
+
+
+def test_what_ended_in_this_sweep_still_gains_rows_and_weights(composed, monkeypatch):
+    monkeypatch.setenv(SWEEP_BEGAN, "0")
+    config, choices = composed
+    run_claimed(config, choices, single=False)
+    recentred = Composer(open_tree()).read([*TABLE, "trainer.max_steps=5", "rerun=all", "evaluation=recentred"])
+    assert len(run_claimed(recentred.resolved, choices, single=False).rows) == 4
+    run_claimed({**config, "trainer": {**config["trainer"], "save_checkpoint": True}}, choices, single=False)
+    assert (the_record().parent / "last.ckpt").exists()
+
+
+def test_a_recorded_run_runs_again_where_it_lies():
+    run("rerun=none")
+    (key,) = records()
+    before = the_record().read_text()
+    shutil.copytree("runs", "elsewhere")
+    shutil.move("elsewhere/scratch", "elsewhere/renamed")
+    assert main(["run", "--key", key, "--output", "elsewhere"]) == 0
+    assert the_record().read_text() == before
+    again = records("elsewhere")[key]
+    assert again.config["output"] == "elsewhere"
+    assert (Path("elsewhere/renamed") / key / RECORD_FILE).read_text() != before
+    assert not Path("elsewhere/scratch").exists()
+
+
+def test_a_record_whose_config_is_that_of_another_run_is_refused(capsys):
+    run()
+    (key,) = records()
+    the_record().write_text(the_record().read_text().replace('"max_steps": 5', '"max_steps": 6'))
+    before = the_record().read_text()
+    assert main(["run", "--key", key]) == 2
+    assert "it would be another run" in capsys.readouterr().err
+    assert the_record().read_text() == before
+
+
+@pytest.mark.parametrize("content", [b'{"key": "tru', b"\xff\xfe\x00", b"[]"])
+def test_an_unreadable_record_is_a_message(content, capsys):
+    run("trainer.save_checkpoint=true")
+    (key,) = records()
+    the_record().write_bytes(content)
+    assert all(isinstance(each, UnreadableRecord) for each in read_records(Path("runs")))
+    assert main(["run", "--key", key]) == 2
+    assert RECORD_FILE in capsys.readouterr().err
+    assert main(["evaluate", "runs", "evaluation=regression"]) == 1
+    said = capsys.readouterr()
+    assert RECORD_FILE in said.err
+    assert "0 of 1 runs evaluated" in said.out
+    assert run("trainer.save_checkpoint=true") == 0
+
+
+def test_evaluate_lets_go_of_runs_that_are_not_finished():
+    run("trainer.save_checkpoint=true")
+    record = json.loads(the_record().read_text())
+    the_record().write_text(json.dumps({**record, "status": "interrupted"}))
+    assert main(["evaluate", "runs", "evaluation=regression"]) == 1
+    mine = claim(the_record().parent)
+    assert mine is not None
+    mine.release()
+
+
+def test_evaluate_leaves_runs_of_other_data(capsys):
+    run("trainer.save_checkpoint=true")
+    before = the_record().read_text()
+    table(3.0)
+    assert main(["evaluate", "runs", "evaluation=recentred"]) == 1
+    assert "table.csv changed" in capsys.readouterr().err
+    assert the_record().read_text() == before
+
+
+def recorded(job: PlannedJob, status="finished"):
+    config = job.config.resolved
+    failure = Failure("OSError", "no space") if status == "failed" else None
+    row = Row({"mae": 1.0}, evaluation=evaluation_key(job.key, config["evaluation"]))
+    write_record(job.folder, RunRecord(job.key, "robust", status, config, {}, 0, (row,), failure=failure))
+
+
+@pytest.mark.parametrize(("policy", "status"), [("all", "finished"), ("failed", "failed")])
+def test_a_launcher_that_stops_is_given_what_it_had_not_begun(policy, status):
+    words = ["experiment=robust", "objective=squared,huber", "+problem=line", "data.contamination.fraction=0.0"]
+    composer = Composer(open_tree(SMALL))
+    for job in plan_sweep(composer, [*words, "seed=0,1"]).jobs:
+        recorded(job, status)
+    plan = plan_sweep(composer, [*words, "seed=0,1", f"rerun={policy}"])
+    began = max(path.stat().st_mtime_ns for path in Path("runs").rglob(RECORD_FILE))
+    given = []
+
+    def launch(jobs):
+        given.append([job.key for job in jobs])
+        if len(given) == 1:
+            recorded(jobs[0], "running")
+            raise RuntimeError("a process died")
+        return [JobReturn(status=JobStatus.COMPLETED, _return_value="finished")] * len(jobs)
+
+    _Running(launch, began).finish(plan)
+    assert given == [[job.key for job in plan.jobs], [job.key for job in plan.jobs[1:]]]
