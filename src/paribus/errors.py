@@ -20,6 +20,13 @@ class NonFiniteLoss(RuntimeError):
         self.step = step
 
 
+def stopped(error: BaseException | None) -> bool:
+    """Whether an error comes of Ctrl-C: a library that is interrupted halfway may raise another on its way out."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`" Did you mean 'huber'?"` for a name close to a known one, else an empty text."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -16,7 +16,7 @@ from paribus.build import build_data, build_evaluator, build_family, build_logge
 from paribus.curves import Curves
 from paribus.data.chunks import epoch_order
 from paribus.data.contract import InMemoryData, tensor_hash
-from paribus.errors import NonFiniteLoss, UserError
+from paribus.errors import NonFiniteLoss, UserError, stopped
 from paribus.families.contract import Family
 from paribus.mirror import conclude
 from paribus.provenance import Usage, code_hash, environment
@@ -100,10 +100,10 @@ def run_job(job: Job, *, progress: bool, fence: Callable[[], None], finished: Ru
     except UserError:
         run.withdraw()
         raise
-    except KeyboardInterrupt as stop:
-        run.close(stop, usage.so_far())
-        raise
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if stopped(error):
+            run.close(KeyboardInterrupt(*error.args), usage.so_far())
+            raise KeyboardInterrupt(*error.args) from error
         return run.close(error, usage.so_far())
     return run.close(None, usage.so_far())
 

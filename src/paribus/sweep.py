@@ -11,6 +11,7 @@ from hydra.core.utils import JobReturn
 
 from paribus.compose import Composer, open_tree
 from paribus.display import SweepDisplay
+from paribus.errors import stopped
 from paribus.provenance import code_hash
 from paribus.study.levels import canonical
 from paribus.study.locks import file_system_time, holder
@@ -126,6 +127,8 @@ class _Running:
         try:
             returns = self._launch(jobs)
         except Exception as error:
+            if stopped(error):
+                raise KeyboardInterrupt from error
             # Launchers give up when one of their processes dies. What was begun is recorded; go on with the rest.
             held = [job for job in jobs if holder(job.folder)]
             left = [job for job in jobs if job not in held and not written_since(job.folder, self._began)]
@@ -140,6 +143,8 @@ class _Running:
                 if each.return_value == "skipped":
                     elsewhere.append(job)
             except Exception as error:
+                if stopped(error):
+                    raise KeyboardInterrupt from error
                 self.errors[job.key] = error
         return [], elsewhere
 

@@ -17,7 +17,7 @@ import torch
 from paribus.build import build_loggers
 from paribus.callbacks import TimeLimitReached
 from paribus.data.contract import InMemoryData
-from paribus.errors import UserError
+from paribus.errors import UserError, stopped
 from paribus.job import Job, Run, add_rows, prepared_data
 from paribus.population.choice import choose
 from paribus.population.members import Member, Population
@@ -146,6 +146,8 @@ class Fused:
             with each.usage.counted():
                 each.run.train(progress=False)
         except Exception as error:
+            if stopped(error):
+                raise KeyboardInterrupt from error
             self._close(each, error)
         else:
             self._finish(each)
@@ -164,6 +166,8 @@ class Fused:
         except TimeLimitReached as limit:
             error = limit
         except Exception as failure:
+            if stopped(failure):
+                raise KeyboardInterrupt from failure
             print(
                 f"{len(group)} runs as one program: {type(failure).__name__}: {failure}; going on one by one",
                 flush=True,
