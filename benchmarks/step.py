@@ -66,7 +66,7 @@ def population_step(width: int, members: int, steps: int) -> float:
         population = Population(build(), training(length), tile)
         begin = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
-            population.fit(Path(folder), progress=False)
+            population.fit(Path(folder))
         return time.process_time() - begin
 
     return (fit(steps + 64) - fit(64)) / steps / members

@@ -120,7 +120,7 @@ def _parameter_difference(record: RunRecord) -> float | None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             population = Population(together, training)
-            population.fit(Path(folder), progress=False)
+            population.fit(Path(folder))
         except (NotStackable, RuntimeError):
             return None
         try:

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 
 from paribus.curves import Curves
+from paribus.study.records import write_atomically
 
 Terms = Sequence[Mapping[str, str]]
 """What the training of each run depends on besides its config: hashes of the code, the data and the initial weights."""
@@ -132,6 +133,33 @@ class ProgressLine(pl.Callback):
         """Clear the line."""
         if self.stream.isatty():
             self.stream.write("\r\033[K")
+
+
+class ProgressFile(pl.Callback):
+    """What runs that are trained together have done, in a file for the sweep's display.
+
+    Args:
+        path: of the file.
+        runs: how many are trained.
+        total_steps: that each takes.
+    """
+
+    SECONDS = 0.5
+
+    def __init__(self, path: Path, runs: int, total_steps: int) -> None:
+        self.path, self.runs, self.total_steps = path, runs, total_steps
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._written = time.monotonic()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        """Write the file if it is time."""
+        now = time.monotonic()
+        if now - self._written > self.SECONDS:
+            self._written = now
+            done = self.runs * _step_of(pl_module) / self.total_steps
+            write_atomically(self.path, str(done), durable=False)
 
 
 def _step_of(module: pl.LightningModule) -> int:

@@ -12,6 +12,12 @@ from typing import TextIO
 from paribus.study.records import RECORD_FILE, UnreadableRecord, read_record
 
 TERMINAL_SECONDS, FILE_SECONDS = 0.5, 30.0
+POPULATIONS = ".population"
+"""Folder beside the runs' own, in which runs that are trained together keep their checkpoint and their progress."""
+PROGRESS_FILE = "progress"
+"""In it: how many runs' worth of steps are done, as a number."""
+CLEAR = "\r\033[K"
+"""Goes to the start of a terminal's line and empties it."""
 
 
 class SweepDisplay:
@@ -50,19 +56,34 @@ class SweepDisplay:
         others = [f"{counts[status]} {status}" for status in ("running", "failed", "diverged", "interrupted")]
         text = ", ".join([f"{done} of {len(self._seen)} done", *(each for each in others if each[0] != "0")])
         elapsed = time.monotonic() - self._start
-        if 0 < done < len(self._seen):
-            return f"{text}; {duration(elapsed / done * (len(self._seen) - done))} left"
+        worked = done + self._partly_done()
+        if 0 < worked < len(self._seen):
+            left = duration(elapsed / worked * (len(self._seen) - worked))
+            return f"{text}; {worked / len(self._seen):.0%}, about {left} left"
         return f"{text}; {duration(elapsed)}"
+
+    def _partly_done(self) -> float:
+        """Runs' worth of steps that runs have taken which are trained together and not done."""
+        parents = {folder.parent for folder in self._seen}
+        files = (path for parent in parents for path in parent.glob(f"{POPULATIONS}/*/{PROGRESS_FILE}"))
+        return sum(map(_number, files))
 
     def _watch(self) -> None:
         while not self._stop.wait(TERMINAL_SECONDS if self._live else FILE_SECONDS):
             self._show(last=False)
 
     def _show(self, last: bool) -> None:
-        self._stream.write(f"\r\033[K{self.line()}" if self._live else f"{self.line()}\n")
+        self._stream.write(f"{CLEAR}{self.line()}" if self._live else f"{self.line()}\n")
         if self._live and last:
             self._stream.write("\n")
         self._stream.flush()
+
+
+def say(text: str) -> None:
+    """Print a line where a display may be under way."""
+    if sys.stderr.isatty():
+        print(CLEAR, end="", file=sys.stderr, flush=True)
+    print(text, flush=True)
 
 
 def duration(seconds: float) -> str:
@@ -78,6 +99,14 @@ def _written(folder: Path) -> int:
         return (folder / RECORD_FILE).stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def _number(path: Path) -> float:
+    """What a file says; 0 if it has just been removed."""
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _status(folder: Path) -> str:

@@ -114,7 +114,8 @@ class Training:
         family.begin(total, loader.batch_size, self.clip_norm)
         validation = data.val_dataloader() if data.sizes()["validation"] else None
         everyone, limit = [curves, *loggers], self.max_minutes
-        self.run(family, loader, validation, total, folder, [curves], everyone, limit, progress, [terms or {}])
+        shown = ProgressLine(total) if progress else None
+        self.run(family, loader, validation, total, folder, [curves], everyone, limit, shown, [terms or {}])
 
     def loader(self, data: InMemoryData, position: Callable[[], int]) -> ChunkLoader:
         """The training part in chunks. `position`: the number of steps done so far."""
@@ -138,7 +139,7 @@ class Training:
         curves: Sequence[Curves],
         loggers: list[Logger],
         max_minutes: float | None,
-        progress: bool,
+        progress: pl.Callback | None,
         terms: Terms = (),
     ) -> None:
         """Let Lightning train a module that counts its own steps, for `total` of them.
@@ -151,7 +152,7 @@ class Training:
         if max_minutes is not None:
             callbacks.append(TimeLimit(max_minutes, earlier))
         if progress:
-            callbacks.append(ProgressLine(total))
+            callbacks.append(progress)
         with quiet_lightning(), interruptible():
             trainer = pl.Trainer(
                 max_epochs=-(-total // self.validate_every),

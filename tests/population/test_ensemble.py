@@ -95,7 +95,7 @@ def test_the_mixture_is_at_least_as_good_as_its_mean_member(tmp_path):
     nets = networks(5, lambda: Mlp(hidden=[16], activation="tanh", in_features=1, out_features=1))
     families = [regression(seed, net, GaussianLikelihood(1.0, True)) for seed, net in enumerate(nets)]
     population = Population([Member(family, data) for family in families], training())
-    population.fit(tmp_path, progress=False)
+    population.fit(tmp_path)
     ensemble, test = Ensemble.of(population), data.parts["test"]
     mixture = -ensemble.log_density(test["x"], test["y"])
     members = -ensemble.log_densities(test["x"], test["y"])
@@ -112,7 +112,7 @@ def test_a_convex_problem_leaves_no_spread(tmp_path):
         for seed, net in enumerate(networks(4, lambda: Linear(1, 1)))
     ]
     population = Population([Member(family, data) for family in families], training(max_steps=1500))
-    population.fit(tmp_path, progress=False)
+    population.fit(tmp_path)
     assert Ensemble.of(population).spread(data.parts["test"]["x"]).max() < 1e-6
 
 
@@ -151,7 +151,7 @@ def test_anchored_members_are_draws_of_the_posterior(tmp_path):
     nets = networks(1, lambda: Linear(1, 1)) * 2000
     families = [regression(seed, net, Squared(), 0.1, InOrder, Cosine(final=0.0)) for seed, net in enumerate(nets)]
     population = Population([Member(family, data) for family in families], training(), tile=2000)
-    population.fit(tmp_path, progress=False)
+    population.fit(tmp_path)
     weights = next(population.tiles())[0].matrices[0]
     x, y = data.parts["train"]["x"], data.parts["train"]["y"]
     design = torch.cat([x, torch.ones_like(x)], dim=1)

@@ -53,7 +53,7 @@ def family(seed=0, objective=None, optimizer=None, scheduler=None, input_noise=0
 def together(make, folder, **settings):
     """The members that `make` builds, trained as one population."""
     population = Population([Member(each, data) for each, data in make()], training(**settings))
-    population.fit(folder, progress=False)
+    population.fit(folder)
     return population
 
 

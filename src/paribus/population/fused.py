@@ -17,6 +17,7 @@ import torch
 from paribus.build import build_loggers
 from paribus.callbacks import TimeLimitReached
 from paribus.data.contract import InMemoryData
+from paribus.display import POPULATIONS, say
 from paribus.errors import UserError, stopped
 from paribus.job import Job, Run, add_rows, prepared_data
 from paribus.population.choice import choose
@@ -31,10 +32,10 @@ from paribus.study.records import WEIGHTS_FILE, key_of
 Outcome = str | Exception
 """How a job ended: its record's status, `skipped`, or what kept it from leaving a record."""
 
-POPULATIONS = ".population"
-"""Folder beside the runs' own, for checkpoints to resume a population from."""
 NAMED = ("data", "network", "objective", "optimizer")
 """Config groups by which runs are named."""
+MOST_AT_ONCE = 512
+"""Jobs that are claimed and prepared before they are trained: each claim is kept alive by a thread of its own."""
 STATE_COPIES = 6
 """Copies of the parameters in memory: the family's own, the matrix, its gradient, the optimizer's state."""
 
@@ -81,7 +82,8 @@ class Fused:
                 if new is not None:
                     begun.append(new)
                     taken += _bytes(new, [other.run.data for other in begun[:-1]])
-                if begun and (taken > self._memory or place == len(self._jobs) - 1):
+                full = taken > self._memory or len(begun) == MOST_AT_ONCE
+                if begun and (full or place == len(self._jobs) - 1):
                     self._train(begun)
                     begun, taken = [], 0
                     self._data.clear()
@@ -134,7 +136,7 @@ class Fused:
         for runs in _kinds(begun):
             choice = choose([each.member for each in runs], runs[0].run.training)
             what = "as one program" if choice.together else "one after the other"
-            print(f"{len(runs)} runs of {_name(runs)} {what}: {choice.why}", flush=True)
+            say(f"{len(runs)} runs of {_name(runs)} {what}: {choice.why}")
             if choice.together and self._train_together(runs, choice.tile, begun):
                 continue
             for each in runs:
@@ -162,16 +164,13 @@ class Fused:
         try:
             with usage.counted():
                 population = Population([each.member for each in group], training, tile)
-                population.fit(folder, progress=True, terms=[each.run.terms for each in group])
+                population.fit(folder, terms=[each.run.terms for each in group])
         except TimeLimitReached as limit:
             error = limit
         except Exception as failure:
             if stopped(failure):
                 raise KeyboardInterrupt from failure
-            print(
-                f"{len(group)} runs as one program: {type(failure).__name__}: {failure}; going on one by one",
-                flush=True,
-            )
+            say(f"{len(group)} runs as one program: {type(failure).__name__}: {failure}; going on one by one")
             for each in group:
                 each.run.curves.rows.clear()
                 each.run.prepare(each.run.data)

@@ -10,10 +10,11 @@ import torch
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
-from paribus.callbacks import Terms
+from paribus.callbacks import ProgressFile, Terms
 from paribus.curves import Curves
 from paribus.data.chunks import Batch, ChunkLoader
 from paribus.data.contract import InMemoryData
+from paribus.display import PROGRESS_FILE
 from paribus.errors import NonFiniteLoss
 from paribus.families.contract import Family
 from paribus.population.stack import Stack
@@ -81,10 +82,11 @@ class Population(pl.LightningModule):
         self._stacks = nn.ModuleList(Stack([members[place].family for place in places]) for places in self._places)
         self._held_out: list[list[tuple[int, dict[str, Tensor]]]] = []
 
-    def fit(self, folder: Path, progress: bool, terms: Terms = ()) -> None:
+    def fit(self, folder: Path, terms: Terms = ()) -> None:
         """Train all members, going on from the checkpoint in `folder` if there is one, and release them.
 
-        `terms`: of each member; a checkpoint that was made on other ones is not gone on from.
+        `terms`: of each member; a checkpoint that was made on other ones is not gone on from. How far training has
+        come is in the file `progress` of the folder meanwhile.
 
         Raises:
             TimeLimitReached: the members' `max_minutes` taken together have passed.
@@ -95,10 +97,10 @@ class Population(pl.LightningModule):
         validation = _Slices(self.members[0].data.sizes()["validation"])
         curves = [member.curves for member in self.members]
         total = self.members[0].family.total_steps
+        progress = ProgressFile(folder / PROGRESS_FILE, len(self.members), total)
+        spans = _Spans(self._loaders[0])
         try:
-            settings.run(
-                self, _Spans(self._loaders[0]), validation or None, total, folder, curves, [], minutes, progress, terms
-            )
+            settings.run(self, spans, validation or None, total, folder, curves, [], minutes, progress, terms)
         finally:
             self.release()
 
