@@ -84,4 +84,4 @@ def test_one_study_run_twice_is_compared_by_folder(tmp_path, capsys, values):
     assert main(["compare", str(tmp_path / "before"), str(tmp_path / "after"), "--factor", "folder"]) == 0
     said = capsys.readouterr().out
     assert "objective (absolute, squared)" in said
-    assert said.count("= 2 ") + said.count("= 0.5 ") == 2
+    assert said.count("= 2.00 ") + said.count("= 0.500 ") == 2

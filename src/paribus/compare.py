@@ -116,7 +116,7 @@ def line(finding: Finding, factor: Factor) -> str:
     cell = {name: levels for name, levels in finding.pairs.first.items() if name != factor.name}
     shared = f"; shared {', '.join(finding.pairs.shared)}" if finding.pairs.shared else ""
     narrowing = finding.pairs.narrowing
-    worth = f"; pairing made it {1 / narrowing:.1f} x narrower" if narrowing and narrowing < 1 else ""
+    worth = f"; pairing made it {1 / narrowing:.1f} x narrower" if narrowing and 1e-6 < narrowing < 1 else ""
     note = f"; {finding.note}" if finding.note else ""
     place = f"  [{describe(cell)}]" if cell else ""
     return f"  {estimate_text(finding)} at {100 * finding.level:.4g} %, n = {finding.n}{note}{shared}{worth}{place}"

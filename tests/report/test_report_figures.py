@@ -17,7 +17,8 @@ from paribus.report.curves import read_curves
 from paribus.report.figures import means, metric_figures
 from paribus.report.fits import read_fit
 from paribus.report.palette import DARK, DASHES, LIGHT, MARKERS, page_style
-from paribus.report.summaries import interval, mean_interval, number, percent, quantile
+from paribus.report.summaries import mean_interval, quantile
+from paribus.study.numbers import interval, number, percent
 
 
 @pytest.fixture(scope="module")

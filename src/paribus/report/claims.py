@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from paribus.report.axes import Axis, covering
 from paribus.report.chart import Panel
-from paribus.report.summaries import count, exponential, interval, number, p_text, percent
+from paribus.report.summaries import count, exponential
 from paribus.study.levels import label
+from paribus.study.numbers import interval, number, p_text, percent
 from paribus.study.verdicts import Finding, Verdict
 
 BADGES = {
@@ -80,7 +81,9 @@ def details(verdict: Verdict) -> list[Detail]:
     if len(verdict.findings) == 1:
         items += lone_details(verdict.findings[0])
     if verdict.p is not None:
-        adjusted = f", {p_text(verdict.p_adjusted)} adjusted for all claims (Holm)" if verdict.p_adjusted else ""
+        adjusted = (
+            f", {p_text(verdict.p_adjusted)} adjusted for all claims (Holm)" if verdict.p_adjusted is not None else ""
+        )
         items.append(Detail("Test", p_text(verdict.p) + adjusted))
     dropped = {f"{label(replicate)}: {why}" for f in verdict.findings for replicate, why in f.pairs.missing.items()}
     if dropped:

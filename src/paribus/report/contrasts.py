@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from paribus.report.arrangement import Arrangement, short
 from paribus.report.figures import better_way, metric_title
-from paribus.report.summaries import interval, number, percent
 from paribus.study.comparison import Comparison
 from paribus.study.levels import Condition, canonical, label
+from paribus.study.numbers import interval, number, percent
 from paribus.study.structure import Factor, Metric
 from paribus.study.verdicts import Finding, pairwise
 

@@ -8,9 +8,10 @@ from paribus.report.arrangement import Arrangement, short
 from paribus.report.axes import Axis, covering
 from paribus.report.chart import Panel
 from paribus.report.palette import COLOURS
-from paribus.report.summaries import Summary, count, interval, mean_interval, number
+from paribus.report.summaries import Summary, count, mean_interval
 from paribus.study.comparison import Comparison
 from paribus.study.levels import Cell, Level, label
+from paribus.study.numbers import interval, number
 from paribus.study.structure import Factor, Metric, Study
 
 MOST_METRICS, MOST_PANELS, MOST_SERIES = 3, 6, 8

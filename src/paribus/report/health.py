@@ -9,10 +9,11 @@ from typing import Any
 
 from paribus.errors import UserError
 from paribus.report.collect import Collected
-from paribus.report.summaries import count, number
+from paribus.report.summaries import count
 from paribus.study.comparison import Result
 from paribus.study.confounds import check_records
 from paribus.study.levels import label
+from paribus.study.numbers import number
 from paribus.study.records import RunRecord
 
 MOST_FAILURES = 30

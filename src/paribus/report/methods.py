@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from paribus.report.collect import Collected
-from paribus.report.summaries import count, percent
+from paribus.report.summaries import count
 from paribus.study.levels import label
+from paribus.study.numbers import percent
 from paribus.study.records import RunRecord
 from paribus.study.verdicts import Finding, Verdict
 

@@ -7,7 +7,8 @@ from statistics import median
 
 from paribus.report.collect import Collected
 from paribus.report.health import different
-from paribus.report.summaries import count, number, percent
+from paribus.report.summaries import count
+from paribus.study.numbers import number, percent
 from paribus.study.verdicts import Finding
 
 MEANINGS = {

@@ -6,6 +6,7 @@ from math import inf, isfinite
 from paribus.study.comparison import Pairs
 from paribus.study.findings import Finding
 from paribus.study.levels import label
+from paribus.study.numbers import interval, number, percent
 
 
 def reason(answer: str, findings: Sequence[Finding], alpha: float) -> str:
@@ -34,18 +35,18 @@ def position(finding: Finding) -> str:
     """Where the interval lies."""
     if finding.low is None or finding.high is None:
         return "no interval"
-    level = f"the {100 * finding.level:.3g} % interval {interval_text(finding.low, finding.high)}"
+    level = f"the {percent(finding.level)} interval {interval(finding.low, finding.high)}"
     edges = [edge for edge in (finding.region_low, finding.region_high) if isfinite(edge)]
     held = [edge for edge in edges if finding.low <= edge <= finding.high]
     if held:
-        return f"{level} holds {' and '.join(map(number, held))}"
+        return f"{level} holds {' and '.join(f'{edge:g}' for edge in held)}"
     if finding.high < finding.region_low:
-        return f"{level} lies below {number(finding.region_low)}"
+        return f"{level} lies below {finding.region_low:g}"
     if finding.low > finding.region_high:
-        return f"{level} lies above {number(finding.region_high)}"
+        return f"{level} lies above {finding.region_high:g}"
     if finding.region_high == inf:
-        return f"{level} lies above {number(finding.region_low)}"
-    return f"{level} lies inside {interval_text(finding.region_low, finding.region_high)}"
+        return f"{level} lies above {finding.region_low:g}"
+    return f"{level} lies inside [{finding.region_low:g}, {finding.region_high:g}]"
 
 
 def needed_text(answer: str, telling: Sequence[Finding]) -> str:
@@ -87,23 +88,8 @@ def estimate_text(finding: Finding) -> str:
     """`squared / absolute = 5.3 [4.1, 6.9]`."""
     if finding.estimate is None:
         return finding.name
-    bounds = "" if finding.low is None or finding.high is None else f" {interval_text(finding.low, finding.high)}"
+    bounds = "" if finding.low is None or finding.high is None else f" {interval(finding.low, finding.high)}"
     return f"{finding.name} = {number(finding.estimate)}{bounds}"
-
-
-def interval_text(low: float, high: float) -> str:
-    """`[4.1, 6.9]`."""
-    return f"[{number(low)}, {number(high)}]"
-
-
-def number(value: float) -> str:
-    """Three significant digits; whole numbers and infinities as they are."""
-    return f"{value:.3g}" if isfinite(value) and abs(value) < 1000 else f"{value:.4g}"
-
-
-def p_text(p: float) -> str:
-    """`.013`, or `< .0001`."""
-    return "< .0001" if p < 0.0001 else f"= {p:.2g}" if p < 0.1 else f"= {p:.2f}"
 
 
 def rounded(count: int) -> int:

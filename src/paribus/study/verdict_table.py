@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from paribus.study.comparison import Pairs
 from paribus.study.findings import Finding
 from paribus.study.levels import label
+from paribus.study.numbers import p_text
 from paribus.study.statistics import FAMILY_ERROR
-from paribus.study.telling import estimate_text, p_text
+from paribus.study.telling import estimate_text
 
 if TYPE_CHECKING:
     from paribus.study.verdicts import Verdict
@@ -23,23 +24,29 @@ LONGEST_ESTIMATE = 56
 
 
 def table(verdicts: Sequence["Verdict"]) -> str:
-    """The verdicts for a terminal, at most 120 columns wide: a line each, then the claim and the reason in words."""
+    """The verdicts for a terminal, at most 120 columns wide: a line each, then the claim and the reason in words.
+
+    A limit that all of them share is told once, at the end.
+    """
     if not verdicts:
         return "The study makes no claims."
     rows = [_cells(verdict) for verdict in verdicts]
-    limits = (max(map(len, ANSWERS)), LONGEST_NAME, LONGEST_ESTIMATE, 12)
+    longest = (max(map(len, ANSWERS)), LONGEST_NAME, LONGEST_ESTIMATE, 12)
     header = ("verdict", "claim", "estimate [interval]", "adjusted p", "n")
-    widths = [min(limit, max(len(row[at]) for row in [header, *rows])) for at, limit in enumerate(limits)]
+    widths = [min(limit, max(len(row[at]) for row in [header, *rows])) for at, limit in enumerate(longest)]
     lines = [_line(header, widths), _line(["-" * width for width in widths] + ["-"], widths)]
     indent = " " * (widths[0] + 2)
+    limits_of_all = {verdict.limits for verdict in verdicts if verdict.findings}
+    shared = limits_of_all.pop() if len(limits_of_all) == 1 and len(verdicts) > 1 else ""
     for verdict, row in zip(verdicts, rows, strict=True):
         lines.append(_line(row, widths))
         for finding in verdict.findings if len(verdict.findings) > 1 else ():
             lines += wrap(f"{estimate_text(finding)}", WIDTH, initial_indent=indent, subsequent_indent=indent)
-        texts = (f"Claim: {verdict.sentence}.", f"Why: {verdict.reason}.", _sentence(verdict.limits))
+        own = "" if shared else _sentence(verdict.limits)
+        texts = (f"Claim: {verdict.sentence}.", f"Why: {verdict.reason}.", own)
         for text in filter(None, texts):
             lines += wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
-    return "\n".join([*lines, "", *wrap(_summary(verdicts), WIDTH)])
+    return "\n".join([*lines, "", *wrap(_summary(verdicts), WIDTH), *wrap(_sentence(shared), WIDTH)])
 
 
 def to_json(verdicts: Sequence["Verdict"]) -> list[dict[str, Any]]:
@@ -56,7 +63,9 @@ def to_json(verdicts: Sequence["Verdict"]) -> list[dict[str, Any]]:
 def _cells(verdict: "Verdict") -> list[str]:
     findings = verdict.findings
     estimate = estimate_text(findings[0]) if len(findings) == 1 else f"{len(findings)} steps" if findings else ""
-    adjusted = "" if verdict.p_adjusted is None else p_text(verdict.p_adjusted).removeprefix("= ")
+    if len(estimate) > LONGEST_ESTIMATE:  # the claim below says of what
+        estimate = estimate.removeprefix(f"{findings[0].name} = ")
+    adjusted = "" if verdict.p_adjusted is None else p_text(verdict.p_adjusted).removeprefix("p ").removeprefix("= ")
     count = str(min(finding.n for finding in findings)) if findings else "0"
     return [verdict.status, verdict.id, estimate, adjusted, count]
 
