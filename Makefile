@@ -17,14 +17,14 @@ PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test test-all check format-check lint types contracts format bench build clean
+.PHONY: help install demo test test-all check format-check lint types contracts format bench build clean experiments
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(VENV)/.installed-run  ## make .venv and install Paribus in it
 
-demo: install  ## a study on real data, to its verdicts and report (about 3 minutes after installation)
+demo: install  ## a study on real data, to its verdicts and report (about half a minute after installation)
 	$(BIN)/paribus run experiment=robust_regression_demo
 
 test: $(VENV)/.installed-test  ## run the tests that take less than minutes
@@ -50,6 +50,15 @@ contracts: $(VENV)/.installed-dev  ## check that imports point down
 format: $(VENV)/.installed-dev  ## format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+STUDIES := $(notdir $(patsubst %/,%,$(wildcard experiments/*/)))
+experiments: install  ## run every published study, and put what came out in experiments/
+	for study in $(STUDIES); do \
+	  $(BIN)/paribus run experiment=$$study && \
+	  cp runs/$$study/results.csv runs/$$study/comparisons.csv runs/$$study/verdicts.json experiments/$$study/ && \
+	  cp runs/$$study/figures/metric-*.svg experiments/$$study/ || exit 1; \
+	  $(BIN)/paribus verify runs/$$study > experiments/$$study/verdicts.txt; \
+	done
 
 bench: $(VENV)/.installed-run  ## a small job in the default trainer against a plain loop
 	$(ONE_THREAD) $(BIN)/python benchmarks/one_job.py
