@@ -207,3 +207,24 @@ def test_a_confounded_folder_is_not_verified(capsys):
             path.write_text(json.dumps(record))
     assert main(["verify", "runs/recentring"]) == 1
     assert "Confounded" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["verify", "report", "compare", "evaluate"])
+def test_a_folder_without_records_is_a_mistake_in_the_path(command, capsys):
+    Path("empty/below").mkdir(parents=True)
+    assert main([command, "empty", *(["evaluation=regression"] if command == "evaluate" else [])]) == 2
+    assert "no records below empty" in capsys.readouterr().err
+    assert not list(Path("empty").rglob("*.*"))
+
+
+def test_nothing_is_verified_where_nothing_is_claimed(capsys):
+    assert run("data=diabetes") == 0
+    assert main(["verify", "runs/scratch"]) == 3
+    assert "declares no claims" in capsys.readouterr().out
+
+
+def test_claims_about_runs_that_all_diverged_are_not_supported():
+    run("experiment=recentring", "seed=0,1,2", "data.contamination.placement=random")
+    for path in Path("runs/recentring").glob("*/run.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "status": "diverged", "rows": []}))
+    assert main(["verify", "runs/recentring"]) in (1, 3)

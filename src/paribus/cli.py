@@ -87,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
 
     verify = add(
-        "verify", _verify, "judge the claims: exit 0 all supported, 1 any refuted or not evaluated, 3 undecided"
+        "verify",
+        _verify,
+        "judge the claims: exit 0 all supported, 1 any refuted or not evaluated, 2 no records, 3 undecided or no claims",
     )
     verify.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
 
@@ -152,39 +154,43 @@ def _list(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from paribus.evaluate import evaluate_folder
 
-    return evaluate_folder(_existing(options.folder), options.overrides)
+    return evaluate_folder(_recorded(options.folder), options.overrides)
 
 
 def _report(options: argparse.Namespace) -> int:
     from paribus.report import report
 
-    print(report(_existing(options.folder)).page)
+    print(report(_recorded(options.folder)).page)
     return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
     from paribus.verify import verify_folder
 
-    return verify_folder(_existing(options.folder))
+    return verify_folder(_recorded(options.folder))
 
 
 def _audit(options: argparse.Namespace) -> int:
     from paribus.audit import audit_command
 
-    return audit_command(_existing(options.folder), options.members, options.float64)
+    return audit_command(_recorded(options.folder), options.members, options.float64)
 
 
 def _compare(options: argparse.Namespace) -> int:
     from paribus.compare import compare_paths
 
-    paths = [path if path.is_file() else _existing(path) for path in options.paths]
+    paths = [path if path.is_file() else _recorded(path) for path in options.paths]
     return compare_paths(paths, options.factor, options.metric, options.replicate)
 
 
-def _existing(folder: Path) -> Path:
-    if not folder.is_dir():
-        from paribus.errors import nearest
+def _recorded(folder: Path) -> Path:
+    """A folder that was named because of the records in it."""
+    from paribus.errors import nearest
+    from paribus.study.records import RECORD_FILE
 
-        near = nearest(folder.name, [path.name for path in folder.parent.glob("*") if path.is_dir()])
-        raise UserError(f"{folder} is not a folder.{near}")
+    if not folder.is_dir():
+        near = nearest(folder.name, [path.name for path in folder.absolute().parent.glob("*") if path.is_dir()])
+        raise UserError(f"{folder}: there is no such folder of records.{near}")
+    if next(folder.glob(f"**/{RECORD_FILE}"), None) is None:
+        raise UserError(f"there are no records below {folder}; expected a folder such as runs/<name>")
     return folder

@@ -7,13 +7,14 @@ from paribus.report.collect import collect
 from paribus.report.health import confounds, warnings
 from paribus.study.verdicts import exit_code, judge, table
 
-NOT_EVALUATED = 1
+NOT_EVALUATED, UNDECIDED = 1, 3
 
 
 def verify_folder(folder: Path) -> int:
     """Print the verdicts on the records below `folder`; 0 all supported, 1 any refuted or not evaluated, 3 undecided.
 
-    Where the records differ in more than the study declares, no claim can be evaluated.
+    Where the records differ in more than the study declares, no claim can be evaluated; where nothing is claimed,
+    nothing is decided.
 
     Raises:
         UserError: the folder holds no study.
@@ -22,5 +23,8 @@ def verify_folder(folder: Path) -> int:
     for warning in warnings(collected):
         print(f"note: {warning}", file=sys.stderr)
     verdicts = judge(collected.study, collected.comparison)
-    print(table(verdicts) if verdicts else f"{folder} declares no claims")
+    if not verdicts:
+        print(f"nothing is decided: {folder} declares no claims")
+        return UNDECIDED
+    print(table(verdicts))
     return NOT_EVALUATED if confounds(collected) else exit_code(verdicts)
