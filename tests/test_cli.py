@@ -89,6 +89,14 @@ def test_a_change_of_one_part_leaves_the_other_streams(change, kept):
     ("-m experiment=a,b", "paribus run experiment=b"),
     ("rerun=sometimes", "rerun=sometimes"),
     ("objective=null", "expected to be a name"),
+    ("objective=[squared,huber]", "a sweep is -m objective=squared,huber"),
+    ("objective={}", "expected objective=NAME"),
+    ("name=../x", "name=../x: expected the plain name of a folder"),
+    ("name=", "name=: expected the plain name of a folder"),
+    ("name=.", "expected the plain name of a folder"),
+    ("-m name=a/b seed=0,1", "expected the plain name of a folder"),
+    ("seed=-1", "seed=-1: expected a whole number of at least 0"),
+    ("-m seed=-1,2", "seed=-1: expected a whole number of at least 0"),
     ("-m objective=huber,squared optimizer.lr=-1,1", "optimizer.lr=-1"),
 ])  # fmt: skip
 def test_a_mistake_is_one_message_and_exit_code_2(words, message, capsys):
@@ -98,6 +106,17 @@ def test_a_mistake_is_one_message_and_exit_code_2(words, message, capsys):
     assert said.err.startswith("paribus: ")
     assert "Traceback" not in said.err + said.out
     assert not records()
+    assert not list(Path.cwd().parent.glob("x*"))
+
+
+@pytest.mark.parametrize("words", ["name=a/b", "seed=-1", "objective=[squared,huber]", "-m seed=-1,0"])
+def test_plan_refuses_what_run_refuses(words, capsys):
+    assert main(["plan", *words.split()]) == 2
+    assert "expected" in capsys.readouterr().err
+
+
+def test_loggers_stand_side_by_side(capsys):
+    assert main(["plan", "logger=[none,tensorboard]"]) == 0
 
 
 def test_a_diverging_run_is_recorded_as_such(capsys):

@@ -23,6 +23,7 @@ from paribus.explain import resolved
 from paribus.families.contract import Family
 from paribus.hints import expected, show
 from paribus.schema import TARGET, Argument, check_value, convert, split_node
+from paribus.settings import check_settings
 from paribus.streams import stream_seed
 from paribus.training import Training
 
@@ -151,6 +152,7 @@ def _check_root(tree: Mapping[str, Any], children: Mapping[str, Any]) -> None:
         if key not in tree:
             raise UserError(f"{key} is missing: every run needs it, expected {expected(hint)}")
         convert(key, children[key], hint)
+    check_settings(tree)
     for part, argument in parts.items():
         if tree.get(part) is not None:
             convert(part, children[part], argument.hint)

@@ -30,6 +30,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from paribus.errors import UserError
 from paribus.explain import EXPLAINED, explain, resolved
+from paribus.settings import check_name, check_settings
 from paribus.study.expansion import Request
 from paribus.study.levels import Setting
 from paribus.study.plan import JobConfig
@@ -38,6 +39,8 @@ ROOT = "run"
 VERSION_BASE = "1.3"
 
 _NAME = re.compile(r"([A-Za-z_]\w*)=")
+_CHOICE_OR_NAME = re.compile(r"name=|[A-Za-z_]\w*=[\[{]")
+"""Overrides to look at before Hydra makes a folder of the name, or takes several choices for the last of them."""
 
 
 def conf_dir() -> Path:
@@ -79,9 +82,10 @@ def admit_bundles(words: Sequence[str], tree: Path | None = None, extra: Path | 
     narrows the bundle. `tree` and `extra`: as for `open_tree`.
 
     Raises:
-        UserError: an override cannot be read, or there is no such experiment.
+        UserError: an override cannot be read or chooses nothing, or there is no such experiment.
     """
     composer = Composer(open_tree(tree, extra))
+    composer.check([word for word in words if _CHOICE_OR_NAME.match(word)])
     strangers = {word for word in words if (match := _NAME.match(word)) and not composer.is_known(match[1])}
     if not strangers:
         return list(words)
@@ -160,7 +164,9 @@ class Composer:
             ConfigLoaderImpl._apply_overrides_to_config(values, task)
         with _hydra_on_demand(lambda: self.compose(overrides)):
             unresolved = cast(dict[str, Any], OmegaConf.to_container(task, resolve=False))
-            return JobConfig(unresolved, resolved(task), base.choices)
+            plain = resolved(task)
+        check_settings(plain)
+        return JobConfig(unresolved, plain, base.choices)
 
     def frozen(self) -> "FrozenLoader":
         """A loader for launchers, which gives the jobs composed so far whatever happens to the files from now on."""
@@ -177,11 +183,42 @@ class Composer:
         root = self._loader.repository.load_config(self.root)
         return self.is_group(name) or (root is not None and name in root.config)
 
+    def check(self, overrides: Sequence[str]) -> None:
+        """Refuse what composes and yet says nothing that a run can follow.
+
+        Raises:
+            UserError: an override cannot be read, chooses several options or none of a group that takes one, or gives
+                a name that is not the name of a folder.
+        """
+        self._parse(overrides)
+
     def _parse(self, overrides: Sequence[str]) -> list[Override]:
         new = [line for line in overrides if line not in self._parsed]
         with explained(overrides):
-            self._parsed.update(zip(new, OverridesParser.create(self._loader).parse_overrides(new), strict=True))
+            parsed = OverridesParser.create(self._loader).parse_overrides(new)
+        for line, each in zip(new, parsed, strict=True):
+            self._check_choice(each)
+            self._parsed[line] = each
         return [self._parsed[line] for line in overrides]
+
+    def _check_choice(self, override: Override) -> None:
+        key, value = override.key_or_group, override.value()
+        if key == "name" and not override.is_sweep_override() and not override.is_delete():
+            check_name(str(_plain(value)) if value is not None else "")
+        if not self.is_group(key):
+            return
+        if value == {}:
+            raise UserError(f"{override.input_line}: nothing is chosen, expected {key}=NAME")
+        if isinstance(value, list) and not all(self._is_named_parts(key, str(_plain(each))) for each in value):
+            names = ",".join(str(_plain(each)) for each in value)
+            raise UserError(
+                f"{override.input_line}: a run takes one {key}, expected {key}=NAME; a sweep is -m {key}={names}"
+            )
+
+    def _is_named_parts(self, group: str, option: str) -> bool:
+        """Whether an option holds parts by name, as loggers do, so that several can stand side by side."""
+        chosen = self._loader.repository.load_config(f"{group}/{option}")
+        return chosen is None or not (group == "experiment" or "_target_" in chosen.config)
 
     def _is_shared(self, override: Override) -> bool:
         """Whether Hydra needs the override to compose, rather than to set a value in what is composed."""

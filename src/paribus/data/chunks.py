@@ -76,11 +76,12 @@ class ChunkLoader:
             yield self.chunk(steps)
 
     def spans(self) -> Iterator[range]:
-        """The steps of each chunk of a pass."""
+        """The steps of each chunk of a pass: about as many in each, so that the means over them vary alike."""
         start = self.position()
-        end = self.stop(start)
-        for first in range(start, end, self.chunk_steps):
-            yield range(first, min(first + self.chunk_steps, end))
+        steps = self.stop(start) - start
+        chunks = -(-steps // self.chunk_steps)
+        bounds = [start + steps * number // chunks for number in range(chunks + 1)] if chunks else []
+        yield from map(range, bounds, bounds[1:])
 
     def chunk(self, steps: range) -> Chunk:
         """The minibatches of consecutive steps."""

@@ -9,6 +9,7 @@ from paribus.report.chart import Panel
 from paribus.report.summaries import count, exponential
 from paribus.study.levels import label
 from paribus.study.numbers import interval, number, p_text, percent
+from paribus.study.telling import estimate_text as named_estimate
 from paribus.study.verdicts import Finding, Verdict
 
 BADGES = {
@@ -38,13 +39,20 @@ class Card:
     style: str
     badge: str
     sentence: str
+    estimate: str
     details: tuple[Detail, ...]
     chart: Panel | None
     caption: str
 
 
-def card(verdict: Verdict, replicate: str) -> Card:
-    """The verdict's words, numbers and plot; `replicate` is the key that tells replicates apart, such as `seed`."""
+def card(verdict: Verdict, replicate: str, tell_limits: bool) -> Card:
+    """The verdict's words, numbers and plot.
+
+    Args:
+        verdict: on a claim.
+        replicate: the key that tells replicates apart, such as `seed`.
+        tell_limits: whether the card says what the verdict is limited to, or the page does for all.
+    """
     findings = [finding for finding in verdict.findings if finding.n]
     chart = None
     if len(findings) == 1:
@@ -56,7 +64,8 @@ def card(verdict: Verdict, replicate: str) -> Card:
         style=verdict.status.replace(" ", "-"),
         badge=BADGES[verdict.status],
         sentence=verdict.sentence,
-        details=tuple(details(verdict)),
+        estimate="; ".join(map(named_estimate, findings)),
+        details=tuple(details(verdict, tell_limits)),
         chart=chart,
         caption=caption(findings) if chart else "",
     )
@@ -71,7 +80,7 @@ def badges(ends: Mapping[str, int]) -> list[dict[str, str]]:
     ]
 
 
-def details(verdict: Verdict) -> list[Detail]:
+def details(verdict: Verdict, tell_limits: bool) -> list[Detail]:
     """What the verdict rests on, most important first."""
     items = [Detail("Why", verdict.reason)] if verdict.reason else []
     several = len(verdict.findings) > 1
@@ -81,19 +90,24 @@ def details(verdict: Verdict) -> list[Detail]:
     if len(verdict.findings) == 1:
         items += lone_details(verdict.findings[0])
     if verdict.p is not None:
-        adjusted = (
-            f", {p_text(verdict.p_adjusted)} adjusted for all claims (Holm)" if verdict.p_adjusted is not None else ""
-        )
-        items.append(Detail("Test", p_text(verdict.p) + adjusted))
+        items.append(Detail("Test", test_text(verdict)))
     dropped = {f"{label(replicate)}: {why}" for f in verdict.findings for replicate, why in f.pairs.missing.items()}
     if dropped:
         items.append(Detail("Not paired", "; ".join(sorted(dropped)[:4]) + ("; ..." if len(dropped) > 4 else "")))
     diverged = sum(sum(finding.pairs.diverged) for finding in verdict.findings)
     if diverged:
         items.append(Detail("Diverged", f"{count(diverged, 'run')}, counted as the worst possible value"))
-    if verdict.limits:
+    if verdict.limits and tell_limits:
         items.append(Detail("Limits", verdict.limits))
     return items
+
+
+def test_text(verdict: Verdict) -> str:
+    """The p-value, alone and among the study's claims."""
+    alone, adjusted = p_text(verdict.p), p_text(verdict.p_adjusted)
+    if verdict.p_adjusted is None:
+        return alone
+    return f"{alone}; {'the same' if adjusted == alone else adjusted} adjusted for all claims (Holm)"
 
 
 def lone_details(finding: Finding) -> list[Detail]:
@@ -109,6 +123,10 @@ def lone_details(finding: Finding) -> list[Detail]:
     if paired and finding.effect is not None and math.isfinite(finding.effect) and finding.superiority is not None:
         text = f"{number(finding.effect)} standard deviations; larger in {percent(finding.superiority)} of the pairs"
         items.append(Detail("Effect", text))
+    if paired and finding.detectable is not None and math.isfinite(finding.detectable):
+        times = {"ratio": "a factor", "difference": "a distance"}[finding.scale]
+        text = f"{times} of {number(finding.detectable)} beyond the claim's edge would be found 4 times in 5"
+        items.append(Detail("Power", text))
     if finding.note or finding.skewed:
         skew = f"the differences are skewed ({number(finding.skewness, 2)})" if finding.skewed else ""
         items.append(Detail("Note", "; ".join(part for part in (finding.note, skew) if part)))

@@ -86,7 +86,8 @@ def contrast_table(metric: Metric, findings: Sequence[Finding], factor: Factor, 
         f"n = {usual} unless stated. "
         f"Intervals hold together over the {len(measured)} comparisons of this table "
         f"(Holm; up to {percent(level)} each). Coloured, ▲ better and ▼ worse (◆ where neither way is): the interval "
-        f"excludes no difference.",
+        f"excludes no difference. The claims above are tested apart from this table, fewer at a time, so "
+        f"that a claim can be clear where the same comparison is not clear here.",
         columns=(*(short(name, names) for name in cell_names), *map(label, arms)),
         labels=len(cell_names),
         rows=rows,

@@ -11,7 +11,7 @@ from paribus.report.axes import covering
 from paribus.report.chart import Panel
 from paribus.report.collect import Collected
 from paribus.report.figures import Figure, panel_title
-from paribus.report.runs import arm_results, chosen_cells, folders
+from paribus.report.runs import arm_results, chosen_cells, chosen_note, folders
 from paribus.report.summaries import count, quantile
 from paribus.study.levels import label
 from paribus.study.records import CURVES_FILE
@@ -53,10 +53,11 @@ def curve_figure(
                      "compare shapes, not heights.")  # fmt: skip
     if left_out > 0:
         notes.append(f"{count(left_out, 'more panel')} left out.")
+    note = chosen_note(arrangement)
     return Figure(
         name=f"curves-{column.replace('/', '-')}",
         title=f"{column} while training",
-        caption=" ".join(notes),
+        caption=" ".join(notes) + note,
         panels=tuple(panels),
         legend=tuple((n, label(arm)) for n, arm in arrangement.series() if n in drawn and arm is not None),
     )

@@ -112,7 +112,7 @@ def left_out_note(excess: int, noun: str) -> str:
 
 def figure_title(arrangement: Arrangement, metric: Metric) -> str:
     """The metric by the factors that the figure shows inside its panels."""
-    factors = [factor.name for factor in (arrangement.compared, arrangement.across) if factor]
+    factors = [factor.name.split(".")[-1] for factor in (arrangement.compared, arrangement.across) if factor]
     return metric_title(metric) + (f" by {' and '.join(factors)}" if factors else "")
 
 
@@ -174,7 +174,7 @@ def numeric_axis(factor: Factor) -> Axis:
     """The axis of a numeric factor: a tick at each level, logarithmic where the levels span ratios."""
     levels = sorted(float(level) for level in factor.levels)  # type: ignore[arg-type]
     log = levels[0] > 0 and levels[-1] / levels[0] >= 20
-    axis = covering(levels, factor.name, log, pad=0.09)
+    axis = covering(levels, factor.name.split(".")[-1], log, pad=0.09)
     marks = tuple((level, label(level)) for level in levels) if len(levels) <= 8 else ()
     return Axis(axis.low, axis.high, axis.label, axis.log, marks)
 

@@ -12,7 +12,7 @@ from paribus.report.chart import Panel
 from paribus.report.collect import Collected
 from paribus.report.figures import Figure, panel_title
 from paribus.report.palette import COLOURS
-from paribus.report.runs import arm_results, chosen_cells, folders
+from paribus.report.runs import arm_results, chosen_cells, chosen_note, folders
 from paribus.report.summaries import quantile
 from paribus.study.levels import Cell, canonical, label
 from paribus.study.records import FIT_FILE
@@ -49,7 +49,8 @@ def fit_figures(collected: Collected, arrangement: Arrangement) -> list[Figure]:
         caption = f"Dots: training data; crosses: outliers. Lines: what each arm fitted. First replicate ({replicate})."
         figures.append(Figure("fits", "Fitted curves", caption + capped(curves), tuple(curves), legend))
     if scatters:
-        caption = f"Predictions for held-out data; on the line they are exact. The first replicate ({replicate})."
+        note = chosen_note(arrangement)
+        caption = f"Predictions for held-out data; on the line they are exact. The first replicate ({replicate}).{note}"
         figures.append(
             Figure("predictions", "Predictions against targets", caption + capped(scatters), tuple(scatters))
         )

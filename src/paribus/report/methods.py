@@ -1,11 +1,12 @@
 """A paragraph on methods for a paper, made from what was really done."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from paribus.report.collect import Collected
 from paribus.report.summaries import count
+from paribus.study.keys import flat
 from paribus.study.levels import label
 from paribus.study.numbers import percent
 from paribus.study.records import RunRecord
@@ -51,6 +52,7 @@ def design(collected: Collected) -> str:
 def training(collected: Collected) -> str:
     """Data, network, optimizer and budget, where they are the same in all runs or take a few forms."""
     records = list(collected.records.values())
+    varied = {key for factor in collected.study.factors for key in factor.keys}
     parts = []
     for group, verb in (
         ("data", "data"),
@@ -59,7 +61,7 @@ def training(collected: Collected) -> str:
         ("optimizer", "optimizer"),
         ("scheduler", "schedule"),
     ):
-        values = distinct(part_text(record, group) for record in records)
+        values = distinct(part_text(record, group, varied) for record in records)
         if values:
             shown = values[:4]
             parts.append(f"{verb} {listed(shown, 'or')}" + (f" or {len(values) - 4} more" if len(values) > 4 else ""))
@@ -81,22 +83,24 @@ def training(collected: Collected) -> str:
     return text.strip()
 
 
-def part_text(record: RunRecord, group: str) -> str:
-    """The option of a config group with the plain numbers of its node: `adam (lr=0.01)`."""
+def part_text(record: RunRecord, group: str, varied: Collection[str]) -> str:
+    """The option of a config group with the settings of its node that are not varied: `adam (lr=0.01)`."""
     chosen = record.choices.get(group, "")
     node = record.config.get(group)
     if not chosen or not isinstance(node, Mapping):
         return chosen
-    varying = {"seed"}
     settings = [
-        f"{name}={label(value)}" for name, value in node.items() if name not in varying and is_setting(name, value)
+        f"{name}={label(value)}"
+        for name, value in flat(node).items()
+        if f"{group}.{name}" not in varied and is_setting(name, value)
     ]
     return f"{chosen} ({', '.join(settings)})" if settings else chosen
 
 
 def is_setting(name: str, value: Any) -> bool:
-    """Whether an entry of a config's node is a plain value worth telling."""
-    return not name.startswith("_") and isinstance(value, int | float | str | bool) and len(str(value)) < 30
+    """Whether an entry of a config's node is a value worth telling."""
+    plain = isinstance(value, int | float | str | list)  # as are truth values
+    return "_target_" not in name and name != "seed" and plain and len(str(value)) < 30
 
 
 def statistics(collected: Collected, verdicts: Sequence[Verdict], findings: Mapping[str, Sequence[Finding]]) -> str:

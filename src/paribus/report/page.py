@@ -23,6 +23,7 @@ from paribus.report.palette import page_style, swatch
 from paribus.report.summaries import count
 from paribus.report.tables import Row, result_columns
 from paribus.study.comparison import Comparison
+from paribus.study.telling import shared_limits
 from paribus.study.verdicts import Finding, Verdict
 
 SECTIONS = (
@@ -65,13 +66,15 @@ def page(
         rows: of `results.csv`.
     """
     tables = contrast_tables(collected.comparison, arrangement, findings)
+    limits = shared_limits([verdict.limits for verdict in verdicts if verdict.findings])
     content: dict[str, Any] = {
         "name": collected.name,
         "title": collected.study.question or f"Runs of {collected.name}",
         "summary": summary(collected),
         "tally": badges(Counter(verdict.status for verdict in verdicts)),
         "warnings": warnings(collected),
-        "verdicts": [shown_card(card(verdict, collected.study.replicate.key)) for verdict in verdicts],
+        "verdicts": [shown_card(card(verdict, collected.study.replicate.key, not limits)) for verdict in verdicts],
+        "limits": f"Each verdict {limits}." if limits else "",
         "no_verdicts": no_verdicts(collected),
         "verdict_note": VERDICT_NOTE,
         **{name: [shown_figure(figure) for figure in figures.get(name, ())] for name in ("figures", "fits", "curves")},

@@ -7,7 +7,7 @@ from paribus.report.arrangement import Arrangement, Lookup
 from paribus.report.collect import Collected
 from paribus.report.figures import MOST_SERIES
 from paribus.study.comparison import Result
-from paribus.study.levels import Cell
+from paribus.study.levels import Cell, label
 
 
 def chosen_cells(arrangement: Arrangement) -> list[Cell]:
@@ -17,6 +17,12 @@ def chosen_cells(arrangement: Arrangement) -> list[Cell]:
         return arrangement.panel_cells()
     level = across.levels[len(across.levels) // 2]
     return [{**cell, across.name: level} for cell in arrangement.panel_cells()]
+
+
+def chosen_note(arrangement: Arrangement) -> str:
+    """Says which level of the numeric factor is drawn; empty where there is none."""
+    across = arrangement.across
+    return f" At {across.name} = {label(across.levels[len(across.levels) // 2])}, one of its levels." if across else ""
 
 
 def arm_results(lookup: Lookup, arrangement: Arrangement, cell: Cell) -> dict[int, list[Result]]:

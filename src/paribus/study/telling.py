@@ -84,6 +84,11 @@ def limits(findings: Sequence[Finding]) -> str:
     return ""
 
 
+def shared_limits(limits_of_each: Sequence[str]) -> str:
+    """The limit that several verdicts have in common, so that it need be told only once; else nothing."""
+    return limits_of_each[0] if len(limits_of_each) > 1 and len(set(limits_of_each)) == 1 else ""
+
+
 def estimate_text(finding: Finding) -> str:
     """`squared / absolute = 5.3 [4.1, 6.9]`."""
     if finding.estimate is None:

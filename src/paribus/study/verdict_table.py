@@ -12,7 +12,7 @@ from paribus.study.findings import Finding
 from paribus.study.levels import label
 from paribus.study.numbers import p_text
 from paribus.study.statistics import FAMILY_ERROR
-from paribus.study.telling import estimate_text
+from paribus.study.telling import estimate_text, shared_limits
 
 if TYPE_CHECKING:
     from paribus.study.verdicts import Verdict
@@ -36,8 +36,7 @@ def table(verdicts: Sequence["Verdict"]) -> str:
     widths = [min(limit, max(len(row[at]) for row in [header, *rows])) for at, limit in enumerate(longest)]
     lines = [_line(header, widths), _line(["-" * width for width in widths] + ["-"], widths)]
     indent = " " * (widths[0] + 2)
-    limits_of_all = {verdict.limits for verdict in verdicts if verdict.findings}
-    shared = limits_of_all.pop() if len(limits_of_all) == 1 and len(verdicts) > 1 else ""
+    shared = shared_limits([verdict.limits for verdict in verdicts if verdict.findings])
     for verdict, row in zip(verdicts, rows, strict=True):
         lines.append(_line(row, widths))
         for finding in verdict.findings if len(verdict.findings) > 1 else ():
