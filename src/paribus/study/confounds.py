@@ -56,7 +56,7 @@ def check_records(study: Study, records: Sequence[RunRecord]) -> None:
         UserError: as above.
     """
     leaves = [flat(record.config) for record in records]
-    confounds = [each for each in find_confounds(study, leaves) if not _is_derived(study, each.key, leaves)]
+    confounds = [each for each in find_confounds(study, leaves) if not is_derived(study, each.key, leaves)]
     if confounds:
         raise UserError(_message(study, confounds, [f"run {record.key}" for record in records]))
 
@@ -65,7 +65,7 @@ def find_confounds(study: Study, leaves: Sequence[Mapping[str, Any]]) -> list[Co
     """The confounds among configs that are given as leaves by dotted key."""
     confounds = []
     for key in _differing(leaves):
-        if is_below(key, UNCOMPARED) or _is_covered(study, key):
+        if is_below(key, UNCOMPARED) or is_covered(study, key):
             continue
         values: dict[str, list[int]] = {}
         for position, each in enumerate(leaves):
@@ -91,13 +91,15 @@ def _differing(leaves: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(differing)
 
 
-def _is_covered(study: Study, key: str) -> bool:
+def is_covered(study: Study, key: str) -> bool:
+    """Whether the replicate or a factor of the study sets a dotted key, or one above it."""
     return is_below(key, (study.replicate.key,)) or any(factor.covers(key) for factor in study.factors)
 
 
-def _is_derived(study: Study, key: str, leaves: Sequence[Mapping[str, Any]]) -> bool:
+def is_derived(study: Study, key: str, leaves: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a key equals, in every one of the resolved configs, one and the same leaf that the study covers."""
     own = [canonical(each.get(key, _ABSENT)) for each in leaves]
-    sources = (other for other in leaves[0] if _is_covered(study, other))
+    sources = (other for other in leaves[0] if is_covered(study, other))
     return any(own == [canonical(each.get(source, _ABSENT)) for each in leaves] for source in sources)
 
 

@@ -1,9 +1,12 @@
 """`study.json`: a study as it was declared, and the levels of it that were run."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from paribus.study.levels import canonical
+from paribus.study.records import STUDY_FILE
 from paribus.study.structure import Study, parse_study
 
 LEVELS_RUN = "levels_run"
@@ -35,3 +38,12 @@ def study_of(declaration: Mapping[str, Any]) -> Study:
     """
     declared = {key: value for key, value in declaration.items() if key != LEVELS_RUN}
     return parse_study(declared).narrowed(declaration.get(LEVELS_RUN, {}))
+
+
+def earlier_declaration(folder: Path) -> dict[str, Any] | None:
+    """What `study.json` in `folder` declares; None where there is none that can be read."""
+    try:
+        found = json.loads((folder / STUDY_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -10,13 +10,15 @@ from typing import Any, Literal
 
 from paribus.errors import UserError
 from paribus.study.confounds import UNCOMPARED, refuse_confounds
+from paribus.study.declaration import declaration, earlier_declaration, study_of
 from paribus.study.expansion import Assignment, Request, expand
 from paribus.study.files import fingerprint
 from paribus.study.keys import NOT_TRAINING, evaluation_key, flat, is_below, train_key
 from paribus.study.levels import Cell, Level, canonical, describe
 from paribus.study.locks import holder
+from paribus.study.mixing import refuse_mixing
 from paribus.study.plan_view import plan_json, plan_text
-from paribus.study.records import WEIGHTS_FILE, RunRecord, UnreadableRecord, read_record, run_folder
+from paribus.study.records import WEIGHTS_FILE, RunRecord, UnreadableRecord, read_record, read_records, run_folder
 from paribus.study.structure import Study, parse_study
 
 State = Literal[
@@ -119,6 +121,14 @@ class Plan:
         """Where the records of the study lie."""
         return self.jobs[0].folder.parent
 
+    @cached_property
+    def about(self) -> Study | None:
+        """The study that the folder is about once this plan has run, with what was run of it before; None if none."""
+        earlier = earlier_declaration(self.folder)
+        if self.declared is not None:
+            return study_of(declaration(self.declared, self.study, earlier))
+        return None if earlier is None else study_of(earlier)
+
     @property
     def due(self) -> tuple[PlannedJob, ...]:
         """The jobs that are to be run."""
@@ -207,6 +217,7 @@ def make_plan(
         raise UserError(f"rerun={plan.rerun}: expected one of {', '.join(RUN_AGAIN)}")
     refuse_confounds(study, [plan.name(job) for job in jobs], [job.config.unresolved for job in jobs])
     _refuse_duplicates(plan)
+    _refuse_mixing(plan)
     return plan.refreshed()
 
 
@@ -280,3 +291,24 @@ def _refuse_duplicates(plan: Plan) -> None:
             f"a duplicate arm: the jobs ({plan.name(before)}) and ({plan.name(job)}) would train on the same config. "
             f"{' and '.join(changed) or 'The level'} changes nothing that training reads{''.join(reasons)}"
         )
+
+
+def _refuse_mixing(plan: Plan) -> None:
+    """Refuse jobs whose records would stand beside earlier ones that no report could tell from them."""
+    about = plan.about
+    if about is None:
+        return
+    keys = {job.key for job in plan.jobs}
+    there = [
+        record for record in read_records(plan.folder, keys) if isinstance(record, RunRecord) and record.key not in keys
+    ]
+    if there:
+        refuse_mixing(about, plan.folder, {plan.name(job): _as_record(job) for job in plan.jobs}, there)
+
+
+def _as_record(job: PlannedJob) -> RunRecord:
+    """What the job's record will say of its config."""
+    config = job.config
+    return RunRecord(
+        job.key, config.resolved["name"], "running", config.resolved, config.choices, config.resolved["seed"]
+    )

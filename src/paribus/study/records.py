@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -158,9 +158,14 @@ def read_record(folder: Path) -> RunRecord:
         raise UnreadableRecord(f"{path} lacks or has an unknown field: {error}") from None
 
 
-def read_records(folder: Path) -> Iterator[RunRecord | UnreadableRecord]:
-    """Every record below `folder` in the order of their paths; one that cannot be read is yielded as its error."""
+def read_records(folder: Path, without: Collection[str] = ()) -> Iterator[RunRecord | UnreadableRecord]:
+    """Every record below `folder` in the order of their paths; one that cannot be read is yielded as its error.
+
+    without: names of runs' folders that are passed over.
+    """
     for path in sorted(folder.glob(f"**/{RECORD_FILE}")):
+        if path.parent.name in without:
+            continue
         try:
             yield read_record(path.parent)
         except UnreadableRecord as error:

@@ -1,11 +1,13 @@
 """Records placed in the cells of a study. Plain Python."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from paribus.errors import UserError
+from paribus.study.keys import flat
 from paribus.study.levels import Cell, Level, canonical, label
-from paribus.study.matching import ABSENT, NoLevel, Placer, cell_key, config_value, known_levels
+from paribus.study.matching import ABSENT, NoLevel, Placer, cell_key, known_levels
+from paribus.study.mixing import differing, ways_out
 from paribus.study.records import RunRecord
 from paribus.study.structure import Study
 
@@ -52,7 +54,7 @@ def placed(study: Study, records: Iterable[RunRecord]) -> tuple[list[Result], li
     placer = Placer(study)
     within = {factor.name: known_levels(factor.levels) for factor in study.within}
     owners: dict[tuple[object, ...], RunRecord] = {}
-    twins: list[str] = []
+    twins: list[tuple[RunRecord, RunRecord, Cell]] = []
     results: list[Result] = []
     strangers: list[Stranger] = []
     for record in records:
@@ -63,12 +65,11 @@ def placed(study: Study, records: Iterable[RunRecord]) -> tuple[list[Result], li
             continue
         owner = owners.setdefault((*cell_key(cell), canonical(replicate)), record)
         if owner is not record:
-            twins.append(_twins(owner, record, {**cell, study.replicate.key: replicate}))
+            twins.append((owner, record, {**cell, study.replicate.key: replicate}))
             continue
         results.extend(_results(record, cell, replicate, within, strangers))
     if twins:
-        more = f"; and {len(twins) - 3} more" if len(twins) > 3 else ""
-        raise UserError("Two records answer for one cell: " + "; ".join(twins[:3]) + more)
+        raise UserError(_twins(study, twins))
     return results, strangers
 
 
@@ -108,19 +109,21 @@ def _results(
         yield bare
 
 
-def _twins(one: RunRecord, other: RunRecord, cell: Cell) -> str:
-    differing = [key for key in _keys(one.config) if config_value(one.config, key) != config_value(other.config, key)]
-    told = [f"{key} ({config_value(one.config, key)} and {config_value(other.config, key)})" for key in differing[:3]]
-    how = f"they differ in {', '.join(told)}" if told else "their configs are alike"
-    return f"{one.key} and {other.key} are both {place_name(cell)}; {how}"
-
-
-def _keys(config: Mapping[str, object], prefix: str = "") -> Iterator[str]:
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _keys(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}"
+def _twins(study: Study, twins: Sequence[tuple[RunRecord, RunRecord, Cell]]) -> str:
+    """Which records answer for one cell, in what they differ, and what to do about it."""
+    told = []
+    for one, other, cell in twins[:3]:
+        left, right = flat(one.config), flat(other.config)
+        keys = differing(left, right)[:3]
+        values = ", ".join(f"{key} ({left.get(key, 'absent')} and {right.get(key, 'absent')})" for key in keys)
+        how = f"they differ in {values}" if keys else "their configs are alike"
+        told.append(f"{one.key} and {other.key} are both {place_name(cell)}; {how}")
+    more = f"; and {len(twins) - 3} more" if len(twins) > 3 else ""
+    one, other, _ = twins[0]
+    configs = [flat(one.config), flat(other.config)]
+    old = [record for _, record, _ in twins]
+    out = "\n".join(ways_out(study, None, differing(*configs), configs, old))
+    return f"Two records answer for one cell: {'; '.join(told)}{more}\n{out}"
 
 
 def place_name(cell: Cell) -> str:
