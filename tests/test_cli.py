@@ -119,6 +119,47 @@ def test_loggers_stand_side_by_side(capsys):
     assert main(["plan", "logger=[none,tensorboard]"]) == 0
 
 
+@pytest.mark.parametrize(("words", "message"), [
+    ("runn", "there is no command 'runn'. Did you mean 'run'? Commands: run, plan"),
+    ("data=diabetes", "Did you mean 'paribus run data=diabetes'?"),
+    ("plan --jsn", "--jsn: paribus plan takes no such option. Did you mean '--json'?"),
+    ("verify a b", "b: paribus verify takes no such argument"),
+    ("report", "the following arguments are required: DIR (paribus report --help"),
+    ("audit a --members x", "invalid int value"),
+    ("completion bsh", "'bash'"),
+    ("list --config-dir nope", "nope is not a folder"),
+    ("evaluate . evaluation=regression --config-dir nope", "no records"),
+    ("run --shell-completion install=bash", "paribus completion --help"),
+    ("run data=line --key 0123", "data=line: paribus run takes no such argument"),
+])  # fmt: skip
+def test_a_mistake_in_the_words_of_a_command_is_told_like_any_other(words, message, capsys):
+    assert main(words.split()) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.startswith("paribus: ")
+    assert "usage" not in said.err + said.out
+
+
+def test_without_a_command_there_is_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 0
+    assert "examples:" in capsys.readouterr().out
+
+
+def test_a_further_folder_of_configs_serves_plan_list_and_evaluate(capsys):
+    Path("more/objective").mkdir(parents=True)
+    Path("more/evaluation").mkdir()
+    Path("more/objective/mild.yaml").write_text("# a mild one\n_target_: paribus.objectives.Huber\ndelta: 9.0\n")
+    Path("more/evaluation/mine.yaml").write_text("_target_: paribus.evaluation.Recentred\ncorrections: [none]\n")
+    assert main(["list", "objective", "--config-dir", "more"]) == 0
+    assert "a mild one" in capsys.readouterr().out
+    assert main(["plan", "objective=mild", "--config-dir", "more", "seed=1"]) == 0
+    assert "delta=9" in capsys.readouterr().out
+    run("data=diabetes", "trainer.save_checkpoint=true")
+    assert main(["evaluate", "runs/scratch", "--config-dir", "more", "evaluation=mine"]) == 0
+
+
 def test_a_diverging_run_is_recorded_as_such(capsys):
     assert run("optimizer=sgd", "optimizer.lr=1e30") == 1
     (record,) = records()

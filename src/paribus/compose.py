@@ -70,9 +70,9 @@ def open_tree(tree: Path | None = None, extra: Path | None = None) -> ConfigLoad
     return ConfigLoaderImpl(path)
 
 
-def compose_job(overrides: Sequence[str] = (), tree: Path | None = None) -> DictConfig:
-    """The config of one run, with Hydra's own node, as `paribus run <overrides>` composes it."""
-    return Composer(open_tree(tree)).compose(overrides)
+def compose_job(overrides: Sequence[str] = (), tree: Path | None = None, extra: Path | None = None) -> DictConfig:
+    """The config of one run, with Hydra's own node, as `paribus run <overrides>` composes it; as for `open_tree`."""
+    return Composer(open_tree(tree, extra)).compose(overrides)
 
 
 def admit_bundles(words: Sequence[str], tree: Path | None = None, extra: Path | None = None) -> list[str]:

@@ -16,8 +16,13 @@ from paribus.study.locks import Claim, claim
 from paribus.study.records import RECORD_FILE, WEIGHTS_FILE, UnreadableRecord, read_record
 
 
-def evaluate_folder(folder: Path, overrides: Sequence[str]) -> int:
+def evaluate_folder(folder: Path, overrides: Sequence[str], extra: Path | None = None) -> int:
     """Evaluate every finished run below `folder` with the evaluation that the overrides choose; the exit code.
+
+    Args:
+        folder: of records.
+        overrides: `evaluation=...` and its keys.
+        extra: a further folder of configs, as `--config-dir` gives.
 
     Raises:
         UserError: an override is not of the evaluation, or no run kept its weights.
@@ -26,7 +31,7 @@ def evaluate_folder(folder: Path, overrides: Sequence[str]) -> int:
         if not override.startswith(("evaluation=", "evaluation.")):
             raise UserError(f"{override}: expected evaluation=<choice> or evaluation.<key>=<value>; nothing is trained")
     try:
-        evaluation = OmegaConf.to_container(compose_job(overrides).evaluation, resolve=True)
+        evaluation = OmegaConf.to_container(compose_job(overrides, extra=extra).evaluation, resolve=True)
     except EXPLAINED as error:
         raise explain(error, overrides) from error
     runs = [path.parent for path in sorted(folder.glob(f"**/{RECORD_FILE}"))]

@@ -6,13 +6,19 @@ from paribus.compose import conf_dir
 from paribus.errors import UserError, nearest
 
 
-def listing(group: str | None) -> str:
+def listing(group: str | None, extra: Path | None = None) -> str:
     """The choices of a group with a line of description each; of every group where none is named.
 
+    Args:
+        group: which one.
+        extra: a further folder of configs, as `--config-dir` gives.
+
     Raises:
-        UserError: there is no such group.
+        UserError: there is no such group, or no such folder.
     """
-    groups = config_groups()
+    if extra is not None and not extra.is_dir():
+        raise UserError(f"--config-dir {extra} is not a folder")
+    groups = config_groups(extra)
     if group is None:
         return "\n\n".join(f"{name}\n{_choices(files)}" for name, files in sorted(groups.items()))
     if group not in groups:
@@ -22,10 +28,10 @@ def listing(group: str | None) -> str:
     return _choices(groups[group])
 
 
-def config_groups() -> dict[str, dict[str, Path]]:
-    """The files of each group by choice: Paribus's own, and those of `conf/` in the working directory."""
+def config_groups(extra: Path | None = None) -> dict[str, dict[str, Path]]:
+    """The files of each group by choice: Paribus's own, those of `conf/` in the working directory, and of `extra`."""
     groups: dict[str, dict[str, Path]] = {}
-    for tree in (Path("conf"), conf_dir()):
+    for tree in (*((extra,) if extra else ()), conf_dir(), Path("conf")):
         for path in sorted(tree.glob("*/*.yaml")):
             groups.setdefault(path.parent.name, {}).setdefault(path.stem, path)
     return {name: files for name, files in groups.items() if name != "hydra"}
