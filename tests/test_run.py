@@ -196,3 +196,50 @@ def test_a_launcher_that_stops_is_given_what_it_had_not_begun(policy, status):
 
     _Running(launch, began).finish(plan)
     assert given == [[job.key for job in plan.jobs], [job.key for job in plan.jobs[1:]]]
+
+
+@pytest.fixture
+def experiment():
+    """Writes an experiment of the user's own."""
+
+    def write(text, first="# @package _global_"):
+        folder = Path("conf/experiment")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "mine.yaml").write_text(f"{first}\n{text}")
+
+    return write
+
+
+MINE = """
+name: mine
+trainer: {max_steps: 5, validate_every: 5}
+study:
+  question: Which?
+  factors: {objective: [squared, absolute]}
+  replicate: {seed: 2}
+  metrics: {mae: {direction: minimise}}
+"""
+
+
+def test_an_experiment_with_a_study_is_a_sweep(experiment):
+    experiment(MINE)
+    assert main(["run", "experiment=mine", "hydra/launcher=basic"]) == 0
+    assert len(records("runs/mine")) == 4
+    assert Path("runs/mine/study.json").exists()
+
+
+def test_an_experiment_without_a_study_is_one_run(experiment):
+    experiment("name: mine\ntrainer: {max_steps: 5, validate_every: 5}\n")
+    assert main(["run", "experiment=mine"]) == 0
+    assert len(records("runs/mine")) == 1
+
+
+@pytest.mark.parametrize("command", [["plan"], ["run"], ["run", "-m"]])
+@pytest.mark.parametrize("first", ["", "# What it asks\n# @package _global_"])
+def test_an_experiment_that_nothing_would_read_is_refused(experiment, capsys, first, command):
+    experiment(MINE, first)
+    assert main([*command, "experiment=mine"]) == 2
+    told = capsys.readouterr().err
+    assert "experiment/mine.yaml" in told
+    assert "# @package _global_" in told
+    assert not Path("runs").exists()

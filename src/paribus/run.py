@@ -14,11 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from paribus.compose import admit_bundles, conf_dir, own_choices
+from paribus.compose import Composer, admit_bundles, conf_dir, open_tree, own_choices
 from paribus.errors import UserError, nearest
 from paribus.explain import EXPLAINED, explain, resolved
 from paribus.provenance import code_hash
 from paribus.study.declaration import declaration
+from paribus.study.experiments import refuse_misplaced
 from paribus.study.keys import train_key
 from paribus.study.locks import claim, holder
 from paribus.study.plan import CHANGED, RUN_AGAIN, Plan, lacks_rows, lacks_weights, record_state
@@ -49,6 +50,8 @@ def main(overrides: Sequence[str]) -> int:
     _refuse_two_experiments(overrides)
     flags = [word for word in overrides if word in MULTIRUN]
     words = admit_bundles([word for word in overrides if word not in MULTIRUN], extra=_extra_tree(overrides))
+    if not flags and _is_study(words, _extra_tree(overrides)):
+        words.append("hydra.mode=MULTIRUN")
     sys.argv = ["paribus run", *flags, *words]
     signal.signal(signal.SIGTERM, _stop)
     outcome = _Outcome()
@@ -92,6 +95,19 @@ def _extra_tree(words: Sequence[str]) -> Path | None:
         if word.startswith("--config-dir="):
             return Path(word.removeprefix("--config-dir="))
     return None
+
+
+def _is_study(words: Sequence[str], extra: Path | None) -> bool:
+    """Whether the experiment that is chosen declares a study, so that the command is a sweep without saying so."""
+    settings = [word for word in words if "=" in word and not word.startswith("-")]
+    chosen = [word for word in settings if word.lstrip("+").startswith(("experiment=", "study=", "study."))]
+    if not chosen or any(word.startswith("hydra.mode=") for word in words):
+        return False
+    composer = Composer(open_tree(extra=extra))
+    for word in chosen:
+        if word.startswith("experiment="):
+            refuse_misplaced(composer.compose([word]), word.removeprefix("experiment="))
+    return composer.study(composer.requests(settings)) is not None
 
 
 def _refuse_two_experiments(overrides: Sequence[str]) -> None:

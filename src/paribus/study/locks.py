@@ -99,6 +99,14 @@ def holder(folder: Path, *, host: str | None = None, stale_after: float = STALE_
     return f"{owner.host}, process {owner.pid}" if owner else "a process that is just starting"
 
 
+def is_own(folder: Path) -> bool:
+    """Whether this process itself holds a run's folder."""
+    claims = _claims(folder)
+    owner = claims[max(claims)] if claims else None
+    own = (_place(None), os.getpid(), _process_start(os.getpid()) or "")
+    return owner is not None and (owner.place, owner.pid, owner.started) == own
+
+
 class Claim:
     """A run's folder, held by this process until it is released; leaving its `with` block releases it."""
 

@@ -12,6 +12,7 @@ from paribus.errors import UserError
 from paribus.study.confounds import UNCOMPARED, refuse_confounds
 from paribus.study.declaration import declaration, earlier_declaration, study_of
 from paribus.study.expansion import Assignment, Request, expand
+from paribus.study.experiments import refuse_misplaced
 from paribus.study.files import fingerprint
 from paribus.study.keys import NOT_TRAINING, evaluation_key, flat, is_below, train_key
 from paribus.study.levels import Cell, Level, canonical, describe
@@ -212,6 +213,7 @@ def make_plan(
     own_seed: Level = read([each.line for each in requests if not each.swept]).resolved["seed"] if not study else 0
     study, assignments = expand(study, requests, own_seed)
     jobs = tuple(_planned(assignment, read(assignment.overrides), declared) for assignment in assignments)
+    refuse_misplaced(jobs[0].config.resolved, jobs[0].config.choices.get("experiment", ""))
     plan = Plan(study, jobs, jobs[0].config.resolved.get("rerun", "failed"), code, declared)
     if plan.rerun not in RUN_AGAIN:
         raise UserError(f"rerun={plan.rerun}: expected one of {', '.join(RUN_AGAIN)}")
