@@ -82,7 +82,15 @@ def test_a_change_of_one_part_leaves_the_other_streams(change, kept):
     ("objective=huber objective.delta=0", "objective.delta=0"),
     ("objective._target_=os.system", "not a target that a config may name"),
     ("model._target_=os.system", "there is no key 'model'"),
-    ("data=table data.path=missing.csv data.target=y", "missing.csv"),
+    ("data=table data.path=missing.csv data.target=y", "data.path=missing.csv: there is no such file"),
+    ("data=table data.path=/etc/passwd data.target=y", "data.path=/etc/passwd: a file of type ''"),
+    ("data=table data.path=/nowhere/x.csv data.target=y", "data.path=/nowhere/x.csv: there is no such file"),
+    ("=3", "=3: expected <key>=<value>"),
+    ("objective.delta=0", "These have it: objective=huber"),
+    ("-m objective=squared,huber objective.delta=1,2", "a bundle (study.factors)"),
+    ("output=/proc/x", "output=FOLDER"),
+    ("-m output=/proc/x seed=0,1", "output=FOLDER"),
+    ("output=file data=line", "output=FOLDER"),
     ("data=table", "data.path=<value>"),
     ("-m seed=", "nothing is left to run"),
     ("experiment=a,b", "paribus run experiment=a\n"),
@@ -100,6 +108,7 @@ def test_a_change_of_one_part_leaves_the_other_streams(change, kept):
     ("-m objective=huber,squared optimizer.lr=-1,1", "optimizer.lr=-1"),
 ])  # fmt: skip
 def test_a_mistake_is_one_message_and_exit_code_2(words, message, capsys):
+    Path("file").write_text("no folder")
     assert main(["run", *words.split()]) == 2
     said = capsys.readouterr()
     assert message in said.err
@@ -138,6 +147,23 @@ def test_a_mistake_in_the_words_of_a_command_is_told_like_any_other(words, messa
     assert message in said.err
     assert said.err.startswith("paribus: ")
     assert "usage" not in said.err + said.out
+
+
+@pytest.mark.parametrize("path", ["/nope", "/etc/passwd", "nope"])
+def test_a_name_is_proposed_only_where_it_is_close(path, capsys):
+    for name in ("opt", "first", "pam.d"):
+        Path(name).mkdir()
+    assert main(["verify", path]) == 2
+    assert "Did you mean" not in capsys.readouterr().err
+    assert main(["verify", "frst"]) == 2
+    assert "Did you mean 'first'?" in capsys.readouterr().err
+
+
+def test_a_file_with_too_few_rows_is_named(capsys):
+    Path("few.csv").write_text("x,y\n1,2\n2,3\n3,5\n")
+    assert main(["run", "data=table", "data.path=few.csv", "data.target=y", "data.test_fraction=0.4"]) == 2
+    told = "few.csv: data.validation_fraction=0.1 of 3 rows is no row at all; expected more than 0.167, or 0"
+    assert told in capsys.readouterr().err
 
 
 def test_without_a_command_there_is_help(capsys):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import isclass
 from typing import Any
@@ -14,6 +14,14 @@ from torch.optim import Optimizer
 from paribus.errors import UserError
 from paribus.hints import show
 from paribus.schema import Schema, convert, is_node, split_node
+
+LEAST_ZERO: "tuple[Callable[[float], bool], str]" = (lambda value: value >= 0, "a number of at least 0")
+SHARE: "tuple[Callable[[float], bool], str]" = (lambda value: 0 <= value < 1, "at least 0 and below 1")
+RANGES = {
+    **dict.fromkeys(("lr", "eps", "weight_decay", "momentum", "lr_decay", "alpha"), LEAST_ZERO),
+    "betas": (SHARE[0], f"two numbers, each {SHARE[1]}"),
+}
+"""What PyTorch's optimizers take for the arguments that they share; they say what they refuse, not what they expect."""
 
 
 def assemble(key: str, value: Any, supplied: Mapping[str, Any]) -> Any:
@@ -50,7 +58,9 @@ def assemble(key: str, value: Any, supplied: Mapping[str, Any]) -> Any:
     except UserError:
         raise
     except ValueError as error:
-        raise UserError(f"{_at_fault(key, given, str(error))}: {error}") from error
+        is_optimizer = isclass(target) and issubclass(target, Optimizer)
+        wanted = _range_missed(given) if is_optimizer else ""
+        raise UserError(f"{_at_fault(key, given, str(error))}: {error}{wanted}") from error
     except Exception as error:
         raise UserError(f"{key}: {schema.name} cannot be built: {type(error).__name__}: {error}") from error
 
@@ -66,6 +76,15 @@ def _fill_in(key: str, schema: Schema, supplied: Mapping[str, Any]) -> dict[str,
         elif argument.required:
             raise UserError(f"{key}: {schema.name} needs {name!r}, which this config does not have: {name}=<name>")
     return filled
+
+
+def _range_missed(given: Mapping[str, Any]) -> str:
+    """`, expected a number of at least 0`: of the first argument that is out of its range, what that is."""
+    for name, value in given.items():
+        numbers = value if isinstance(value, list | tuple) else [value]
+        if name in RANGES and not all(isinstance(each, int | float) and RANGES[name][0](each) for each in numbers):
+            return f", expected {RANGES[name][1]}"
+    return ""
 
 
 def _at_fault(key: str, given: Mapping[str, Any], message: str) -> str:

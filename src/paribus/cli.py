@@ -1,6 +1,7 @@
 """The command `paribus`. Imports nothing heavy until a command needs it: help and lists answer at once."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +9,9 @@ from pathlib import Path
 
 from paribus.arguments import parse
 from paribus.errors import UserError
+
+UNWRITABLE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+"""What making a folder for records fails with where the fault is in the place that was chosen."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +50,14 @@ def _run(words: list[str]) -> int:
 
     if any(word.startswith(("-sc", "--shell-completion")) for word in words):
         raise UserError("tab completion is set up for the whole command: paribus completion --help says how")
-    return run_main(words)
+    try:
+        return run_main(words)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise UserError(
+            f"{error.filename}: records cannot be written there ({error.strerror}); choose another output=FOLDER"
+        ) from error
 
 
 def _rerun(options: argparse.Namespace) -> int:

@@ -80,7 +80,7 @@ def _of_command(command: str, parser: Parser, given: Sequence[str], word: str) -
     if command == "evaluate" and len(given) >= 1:
         return [each for each in overrides((), word or "evaluation") if each.startswith(("evaluation=", "evaluation."))]
     if command == "list" and not given:
-        from paribus.listing import config_groups
+        from paribus.tree import config_groups
 
         return sorted(config_groups())
     return SHELLS if command == "completion" and not given else []

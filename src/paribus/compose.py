@@ -34,6 +34,7 @@ from paribus.settings import check_name, check_settings
 from paribus.study.expansion import Request
 from paribus.study.levels import Setting
 from paribus.study.plan import JobConfig
+from paribus.tree import conf_dir
 
 ROOT = "run"
 VERSION_BASE = "1.3"
@@ -41,12 +42,6 @@ VERSION_BASE = "1.3"
 _NAME = re.compile(r"([A-Za-z_]\w*)=")
 _CHOICE_OR_NAME = re.compile(r"name=|[A-Za-z_]\w*=[\[{]")
 """Overrides to look at before Hydra makes a folder of the name, or takes several choices for the last of them."""
-
-
-def conf_dir() -> Path:
-    """The config tree: in the package when it was installed, beside `src` in a checkout."""
-    packaged = Path(__file__).parent / "conf"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "conf"
 
 
 def open_tree(tree: Path | None = None, extra: Path | None = None) -> ConfigLoader:

@@ -29,5 +29,5 @@ def stopped(error: BaseException | None) -> bool:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`" Did you mean 'huber'?"` for a name close to a known one, else an empty text."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean {matches[0]!r}?" if matches else ""

@@ -15,6 +15,7 @@ from omegaconf.errors import (
 from yaml import YAMLError
 
 from paribus.errors import UserError, nearest
+from paribus.tree import choices_having
 
 EXPLAINED = (
     ConfigCompositionException,
@@ -152,7 +153,9 @@ def _not_composed(text: str, cause: BaseException | None, overrides: Sequence[st
     if "An item is already at" in first:
         return f"{_typed(quoted, overrides) or quoted}: the key exists; set it with {quoted}=<value>, without +"
     if "Config group override must be a string or a list" in first:
-        at_fault = next((each for each in overrides if re.match(r"[\w/@]+=(null|[-\d.]*)$", each)), "")
+        at_fault = next((each for each in overrides if re.match(r"[\w/@]*=(null|[-\d.]*)$", each)), "")
+        if at_fault.startswith("="):
+            return f"{at_fault}: expected <key>=<value>"
         return f"{at_fault + ': ' if at_fault else ''}a choice of a config group is expected to be a name"
     if first.startswith(("Could not override", "Could not delete")):
         return _unknown_key(quoted, cause, overrides, known)
@@ -177,6 +180,10 @@ def _unknown_key(key: str, cause: BaseException | None, overrides: Sequence[str]
     answer = nearest(last, siblings if above else [*siblings, *known])
     if answer and above:
         answer = answer.replace("'", f"'{above}.", 1)
+    elif not answer and (choices := choices_having(key)):
+        group = key.partition(".")[0]
+        those = ", ".join(f"{group}={choice}" for choice in choices)
+        answer = f" These have it: {those}. In a sweep over {group}, set it in the levels of a bundle (study.factors)."
     elif not answer and siblings:
         answer = f" There are {', '.join(f'{above}.{name}' if above else name for name in siblings)}."
     return f"{given}: there is no key {key!r}.{answer}"

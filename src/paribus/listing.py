@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from paribus.compose import conf_dir
 from paribus.errors import UserError, nearest
+from paribus.tree import config_groups
 
 
 def listing(group: str | None, extra: Path | None = None) -> str:
@@ -26,15 +26,6 @@ def listing(group: str | None, extra: Path | None = None) -> str:
             f"there is no config group {group!r}.{nearest(group, groups)} Groups: {', '.join(sorted(groups))}"
         )
     return _choices(groups[group])
-
-
-def config_groups(extra: Path | None = None) -> dict[str, dict[str, Path]]:
-    """The files of each group by choice: Paribus's own, those of `conf/` in the working directory, and of `extra`."""
-    groups: dict[str, dict[str, Path]] = {}
-    for tree in (*((extra,) if extra else ()), conf_dir(), Path("conf")):
-        for path in sorted(tree.glob("*/*.yaml")):
-            groups.setdefault(path.parent.name, {}).setdefault(path.stem, path)
-    return {name: files for name, files in groups.items() if name != "hydra"}
 
 
 def _choices(files: dict[str, Path]) -> str:

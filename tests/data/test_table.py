@@ -113,11 +113,13 @@ def test_an_unknown_input_names_the_nearest(tmp_path: Path) -> None:
 
 def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
-    with pytest.raises(UserError, match=r"there is no file .*house\.csv\. Did you mean 'houses\.csv'\?"):
+    with pytest.raises(
+        UserError, match=r"data.path=.*house\.csv: there is no such file.* Did you mean 'houses\.csv'\?"
+    ):
         read_table(tmp_path / "house.csv", "price", None)
-    with pytest.raises(UserError, match=r"its folder .*elsewhere does not exist \(the working directory is"):
+    with pytest.raises(UserError, match=r"no folder .*elsewhere \(the working directory is"):
         read_table(tmp_path / "elsewhere" / "house.csv", "price", None)
-    with pytest.raises(UserError, match="is a folder"):
+    with pytest.raises(UserError, match="a folder, expected a CSV or Parquet file"):
         read_table(tmp_path, "price", None)
 
 

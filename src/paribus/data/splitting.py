@@ -52,7 +52,8 @@ class ResplitRegression(RegressionData):
         if rows - tested - validated < LEAST_TRAINING_ROWS:
             raise UserError(
                 f"{rows} rows are too few: {tested} to test and {validated} to validate leave "
-                f"{rows - tested - validated} to train on, expected at least {LEAST_TRAINING_ROWS}"
+                f"{rows - tested - validated} to train on, expected at least {LEAST_TRAINING_ROWS} "
+                "(data.test_fraction, data.validation_fraction)"
             )
         order = np.random.default_rng(stream_seed(self.seed, "split")).permutation(rows)
         test, validation, train = np.split(order, [tested, tested + validated])
@@ -69,5 +70,8 @@ def part_size(name: str, fraction: float, rows: int) -> int:
     """Rows of a part, `round(fraction * rows)`; a fraction above 0 must come to a row."""
     size = round(fraction * rows)
     if size == 0 and fraction > 0:
-        raise UserError(f"{name}={fraction} of {rows} rows is no row at all: there are too few rows")
+        raise UserError(
+            f"data.{name}={fraction} of {rows} rows is no row at all; expected more than {0.5 / rows:.3g}"
+            f"{', or 0' if name == 'validation_fraction' else ''}"
+        )
     return size

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from paribus.data.contamination import Contamination
-from paribus.data.regression import RawTable
+from paribus.data.regression import RawTable, Split
 from paribus.data.scaling import ScalingKind
 from paribus.data.splitting import ResplitRegression
 from paribus.data.table_file import read_table
@@ -55,6 +55,13 @@ class Table(ResplitRegression):
                 "so there is nothing to learn; choose another data.target"
             )
         return table
+
+    def split(self, table: RawTable) -> Split:
+        """As for every table; a mistake names the file."""
+        try:
+            return super().split(table)
+        except UserError as error:
+            raise UserError(f"{self.path}: {error}") from None
 
 
 def _check_columns(columns: list[str], target: str) -> None:

@@ -33,7 +33,7 @@ def read_table(path: Path, target: str, columns: Sequence[str] | None) -> RawTab
     if not path.is_file():
         raise UserError(_missing_file(path))
     if path.suffix.lower() not in readers:
-        raise UserError(f"{path}: a file of type {path.suffix!r}, expected one of {', '.join(readers)}")
+        raise UserError(f"data.path={path}: a file of type {path.suffix!r}, expected one of {', '.join(readers)}")
     if path.stat().st_size == 0:
         raise UserError(f"{path}: the file is empty, expected a header and rows of numbers")
     return readers[path.suffix.lower()](path, target, columns)
@@ -42,12 +42,14 @@ def read_table(path: Path, target: str, columns: Sequence[str] | None) -> RawTab
 def _missing_file(path: Path) -> str:
     """What to say of a path that is no file."""
     if path.is_dir():
-        return f"{path} is a folder, expected a CSV or Parquet file"
+        return f"data.path={path}: a folder, expected a CSV or Parquet file"
     if not path.parent.is_dir():
         return (
-            f"there is no file {path}: its folder {path.parent} does not exist (the working directory is {Path.cwd()})"
+            f"data.path={path}: there is no such file, and no folder {path.parent} "
+            f"(the working directory is {Path.cwd()})"
         )
-    return f"there is no file {path}.{nearest(path.name, [file.name for file in path.parent.iterdir()])}"
+    near = nearest(path.name, [file.name for file in path.parent.iterdir() if file.is_file()])
+    return f"data.path={path}: there is no such file, expected a CSV or Parquet file.{near}"
 
 
 def _choose(path: Path, header: Sequence[str], target: str, columns: Sequence[str] | None) -> list[str]:

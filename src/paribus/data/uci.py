@@ -80,7 +80,10 @@ class Uci(RegressionData):
             raise UserError(
                 f"{folder}: row {shared[0]} is in both the training and the test part of split {self.published_split}"
             )
-        validated = part_size("validation_fraction", self.validation_fraction, len(train))
+        try:
+            validated = part_size("validation_fraction", self.validation_fraction, len(train))
+        except UserError as error:
+            raise UserError(f"{folder}, split {self.published_split}: {error}") from None
         if len(train) - validated < LEAST_TRAINING_ROWS:
             raise UserError(
                 f"{folder}: split {self.published_split} leaves {len(train) - validated} rows to train on, "
@@ -96,7 +99,7 @@ class Uci(RegressionData):
             if (candidate / "data.txt").is_file():
                 return candidate
         if not folder.is_dir():
-            siblings = [file.name for file in folder.parent.iterdir()] if folder.parent.is_dir() else []
+            siblings = [file.name for file in folder.parent.glob("*") if file.is_dir()]
             raise UserError(f"there is no folder {folder} (data.path).{nearest(folder.name, siblings)}")
         raise UserError(f"there is no data.txt in {folder} nor in {folder / 'data'} (data.path)")
 
