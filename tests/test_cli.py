@@ -49,6 +49,26 @@ def test_the_same_command_again_trains_nothing(capsys):
     assert (records()[0].started, records()[0].seconds) == before
 
 
+@pytest.mark.parametrize("words", [["seed=1"], ["-m", "seed=0,1"]])
+def test_what_is_recorded_is_told_at_once(words):
+    words = ["run", "data=diabetes", "trainer.max_steps=5", *words]
+    assert main(words) == 0
+    code = (
+        f"import sys; from paribus.cli import main; code = main({words!r})\n"
+        "assert 'torch' not in sys.modules; sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "recorded already" in done.stderr or "has this run already" in done.stdout
+    assert "0 of 0" not in done.stderr
+
+
+def test_a_recorded_run_with_a_mistake_beside_it_is_refused(capsys):
+    run("data=diabetes")
+    assert run("data=diabetes", "rerun=sometimes") == 2
+    assert run("data=diabetes", "evaluation._target_=os.system") == 2
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     run("data=auto_mpg", "network=mlp")
     first = records()[0]

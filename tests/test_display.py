@@ -12,6 +12,13 @@ def record(status):
     return RunRecord(key="k", experiment="e", status=status, config={}, choices={}, seed=0)
 
 
+def test_there_is_nothing_to_show_of_nothing():
+    stream = io.StringIO()
+    with SweepDisplay([], stream):
+        pass
+    assert stream.getvalue() == ""
+
+
 def test_it_counts_what_is_written_while_it_watches(tmp_path):
     folders = [tmp_path / str(number) for number in range(6)]
     for folder in folders:

@@ -73,6 +73,8 @@ class SweepDisplay:
             self._show(last=False)
 
     def _show(self, last: bool) -> None:
+        if not self._seen:
+            return
         self._stream.write(f"{CLEAR}{self.line()}" if self._live else f"{self.line()}\n")
         if self._live and last:
             self._stream.write("\n")

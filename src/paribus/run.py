@@ -120,9 +120,14 @@ def _refuse_two_experiments(overrides: Sequence[str]) -> None:
 
 def task(config: DictConfig) -> str:
     """Claim, train and record one job; how it ended. What another process runs or has finished is `skipped`."""
-    from paribus.build import check
-
     plain = {key: value for key, value in resolved(config).items() if key != "hydra"}
+    if HydraConfig.get().mode == RunMode.RUN and (done := _complete(plain)):
+        _tell_kept(done, run_folder(plain, done.key), plain)
+        print(summary(done))
+        return done.status
+
+    from paribus.build import check  # torch, which only takes its time where something is to be run
+
     check(plain)
     if plain["rerun"] not in RUN_AGAIN:
         near = nearest(plain["rerun"], RUN_AGAIN)
@@ -159,6 +164,23 @@ def run_claimed(config: Mapping[str, Any], choices: Mapping[str, str], single: b
         if single:
             _tell_kept(done, folder, config)
         return done
+
+
+def _complete(config: Mapping[str, Any]) -> RunRecord | None:
+    """The record of a run that leaves nothing to do; None where that takes a closer look.
+
+    The key says that the config is the one that was checked then, but for what training does not read.
+    """
+    folder = run_folder(config, train_key(config))
+    try:
+        record = read_record(folder)
+    except (OSError, UnreadableRecord):
+        return None
+    if config["rerun"] not in RUN_AGAIN or not isinstance(config.get("evaluation"), Mapping) or holder(folder):
+        return None
+    if not keeps(record, folder, config) or (record.status == "finished" and lacks_rows(record, config)):
+        return None
+    return record
 
 
 def _tell_kept(record: RunRecord, folder: Path, config: Mapping[str, Any]) -> None:
