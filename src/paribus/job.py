@@ -119,15 +119,16 @@ def add_rows(job: Job, record: RunRecord, *, progress: bool, fence: Callable[[],
         print(f"{job.folder} gains no rows: {changed} since; rerun=changed runs it again", file=sys.stderr)
         return record
     if not has_weights:
-        ended = run_job(job, progress=progress, fence=fence, finished=record)
-        if ended.failure:
-            told = f"{ended.failure.kind}: {ended.failure.message}"
-            print(f"{job.folder} gains no rows, training it again ended with {told}", file=sys.stderr)
-        return ended
+        return run_job(job, progress=progress, fence=fence, finished=record)
     ended = evaluate(job.config, job.key, *load_family(job.config, job.folder)).added_to(record)
     fence()
     write_record(job.folder, ended)
     return ended
+
+
+def is_trained_again(job: Job, record: RunRecord) -> bool:
+    """Whether a finished run can gain the rows of the job's evaluator by training alone."""
+    return not (job.folder / WEIGHTS_FILE).exists() and not _changed_since(record, job.config, trains=True)
 
 
 def _changed_since(record: RunRecord, config: Mapping[str, Any], trains: bool) -> str:
@@ -252,6 +253,9 @@ class Run:
         if self._on_gpu:
             ended = replace(ended, peak_memory=torch.cuda.max_memory_allocated())
         self._fence()
+        if self._finished and failure and not isinstance(error, KeyboardInterrupt):
+            told = f"{failure.kind}: {failure.message}"
+            print(f"{self.job.folder} gains no rows, training it again ended with {told}", file=sys.stderr)
         if error is None or self._finished is None:
             self.curves.write(self.job.folder)
             write_record(self.job.folder, ended)

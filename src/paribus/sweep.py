@@ -14,7 +14,7 @@ from paribus.display import SweepDisplay
 from paribus.errors import stopped
 from paribus.provenance import code_hash
 from paribus.study.levels import canonical
-from paribus.study.locks import file_system_time, holder
+from paribus.study.locks import file_system_time, holder, is_own
 from paribus.study.plan import RUN_AGAIN, Plan, PlannedJob, make_plan
 from paribus.study.plan_view import told_changed
 from paribus.study.records import written_since
@@ -130,7 +130,7 @@ class _Running:
             if stopped(error):
                 raise KeyboardInterrupt from error
             # Launchers give up when one of their processes dies. What was begun is recorded; go on with the rest.
-            held = [job for job in jobs if holder(job.folder)]
+            held = [job for job in jobs if _held_elsewhere(job)]
             left = [job for job in jobs if job not in held and not written_since(job.folder, self._began)]
             if len(left) == len(jobs):
                 raise
@@ -150,13 +150,13 @@ class _Running:
 
     def _wait(self, jobs: Sequence[PlannedJob], plan: Plan) -> tuple[list[PlannedJob], list[PlannedJob]]:
         """Wait until one of these is let go; those that were but are not ended, and those that are still held."""
-        owners = {job.key: holder(job.folder) for job in jobs}
+        owners = {job.key: _held_elsewhere(job) for job in jobs}
         if all(owners.values()):
             names = sorted({str(owner) for owner in owners.values()})
             print(f"waiting for {len(jobs)} jobs that run elsewhere: {', '.join(names)}", flush=True)
             while all(owners.values()):
                 time.sleep(POLL)
-                owners = {job.key: holder(job.folder) for job in jobs}
+                owners = {job.key: _held_elsewhere(job) for job in jobs}
         released = [job.refreshed(plan.code) for job in jobs if owners[job.key] is None]
         held = [job for job in jobs if owners[job.key] is not None]
         return [job for job in released if self._is_left(job, plan)], held
@@ -166,6 +166,11 @@ class _Running:
         if job.state in ("new", "interrupted", "unreadable"):
             return True
         return job.state in RUN_AGAIN[plan.rerun] and not written_since(job.folder, self._began)
+
+
+def _held_elsewhere(job: PlannedJob) -> str | None:
+    """The living owner of a job's folder, if there is one besides this process, which would wait for itself."""
+    return None if is_own(job.folder) else holder(job.folder)
 
 
 def _failures(plan: Plan, errors: dict[str, Exception]) -> str:

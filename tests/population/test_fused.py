@@ -15,7 +15,7 @@ import torch
 from paribus.compose import Composer, open_tree
 from paribus.errors import UserError
 from paribus.job import Job, evaluate, load_family, run_job
-from paribus.population.fused import Fused
+from paribus.population.runner import Runner as Fused
 from paribus.population.workers import run_jobs, shared_out
 from paribus.study.keys import train_key
 from paribus.study.locks import claim

@@ -3,31 +3,41 @@
 import ctypes
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, cast
 
+from paribus.display import say
 from paribus.job import Job
-from paribus.population.fused import Fused, Outcome
+from paribus.population.begun import Outcome
+from paribus.population.interrupts import undisturbed
+from paribus.population.memory import free_memory
+from paribus.population.runner import Runner
+from paribus.population.unfinished import Unfinished, find_unfinished, members_of
 from paribus.run import recorded
 from paribus.study.keys import flat
-from paribus.study.records import key_of
+from paribus.study.locks import file_system_time
+from paribus.study.records import key_of, written_since
 
 SPLIT = 8
 """Jobs of a kind that a process should get at least: fewer gain little from being trained together."""
 MEMORY_SHARE = 0.5
 """Of the memory that is free, what prepared jobs may take."""
 PATIENCE = 2.0
+"""Seconds that a worker has, after a Ctrl-C that it got as well, before it is told again."""
 PR_SET_PDEATHSIG = 1
+
+Outcomes = dict[int, Outcome]
 
 
 def run_jobs(jobs: Sequence[Job], processes: int | None) -> list[Outcome]:
-    """Run jobs; how each ended.
+    """Run jobs; how each ended. What a process that died had not begun is run by another.
 
     Args:
         jobs: checked.
@@ -36,22 +46,72 @@ def run_jobs(jobs: Sequence[Job], processes: int | None) -> list[Outcome]:
     Raises:
         KeyboardInterrupt: stopped; the records of what had begun say so.
     """
-    shares = shared_out([job.config for job in jobs], processes or _processes(jobs))
-    outcomes: dict[int, Outcome] = {}
-    memory = int(_free_memory() * MEMORY_SHARE / len(shares))
+    if not jobs:
+        return []
+    jobs[0].folder.parent.mkdir(parents=True, exist_ok=True)
+    began = int(1e9 * file_system_time(jobs[0].folder.parent))
+    unfinished, elsewhere = find_unfinished(jobs)
+    outcomes: Outcomes = dict.fromkeys(elsewhere, "skipped")
+    left = [place for place in range(len(jobs)) if place not in outcomes]
+    while left:
+        _run_round(jobs, left, processes, unfinished, outcomes)
+        untold = [place for place in left if place not in outcomes]
+        dead = RuntimeError("the process that ran it has died")
+        for place in untold:
+            if written_since(jobs[place].folder, began):
+                outcomes[place] = _left_by_the_dead(jobs[place]) or dead
+        unbegun = [place for place in untold if place not in outcomes]
+        if len(unbegun) == len(left):  # nothing was begun: it would be so again
+            outcomes.update(dict.fromkeys(unbegun, dead))
+            unbegun = []
+        elif unbegun:
+            say(f"a process has died; {len(unbegun)} jobs that it had not begun are run by another")
+        left = unbegun
+        unfinished = []
+    return [outcomes[place] for place in range(len(jobs))]
+
+
+def _run_round(
+    jobs: Sequence[Job],
+    places: Sequence[int],
+    processes: int | None,
+    unfinished: Sequence[Unfinished],
+    outcomes: Outcomes,
+) -> None:
+    """Run the jobs at these places; how those ended that could say so."""
+    due = [jobs[place] for place in places]
+    populations = members_of(unfinished, places)
+    whole = [population.places for population in populations]
+    shares = shared_out([job.config for job in due], processes or _processes(due), whole)
+    part = MEMORY_SHARE / len(shares)
+
+    def tell(number: int, outcome: Outcome) -> None:
+        outcomes[places[number]] = outcome
+
     if len(shares) == 1:
-        Fused(jobs, memory, lambda place, outcome: outcomes.update({place: outcome})).run()
+        Runner(due, _memory(due, part), tell, populations).run()
     else:
-        _run_in_processes(jobs, shares, memory, outcomes)
-    return [outcomes.get(place) or _left_by_the_dead(job) for place, job in enumerate(jobs)]
+        _run_in_processes(due, shares, populations, part, tell)
 
 
-def shared_out(configs: Sequence[Mapping[str, Any]], processes: int) -> list[list[int]]:
-    """The places of the jobs of each process: a part of every kind of job, small kinds whole."""
+def _memory(jobs: Sequence[Job], part: float) -> int:
+    """Bytes that prepared jobs may take. Asked by each process of its own, since asking a GPU binds it to a process."""
+    gpu = any(job.config["trainer"]["accelerator"] == "gpu" for job in jobs)
+    return int(free_memory("gpu" if gpu else "cpu") * part)
+
+
+def shared_out(
+    configs: Sequence[Mapping[str, Any]], processes: int, whole: Sequence[Sequence[int]] = ()
+) -> list[list[int]]:
+    """The places of the jobs of each process: a part of every kind of job, small kinds and those in `whole` whole."""
     kinds: dict[str, list[int]] = {}
+    kept = {place for places in whole for place in places}
     for place, config in enumerate(configs):
-        kinds.setdefault(_kind(config), []).append(place)
+        if place not in kept:
+            kinds.setdefault(_kind(config), []).append(place)
     shares: list[list[int]] = [[] for _ in range(processes)]
+    for places in sorted(whole, key=len, reverse=True):
+        min(shares, key=len).extend(places)
     for kind in sorted(kinds.values(), key=len, reverse=True):
         parts = max(1, min(processes, len(kind) // SPLIT))
         bounds = [len(kind) * part // parts for part in range(parts + 1)]
@@ -77,52 +137,92 @@ def _processes(jobs: Sequence[Job]) -> int:
 
 
 def _run_in_processes(
-    jobs: Sequence[Job], shares: Sequence[Sequence[int]], memory: int, outcomes: dict[int, Outcome]
+    jobs: Sequence[Job],
+    shares: Sequence[Sequence[int]],
+    populations: Sequence[Unfinished],
+    part: float,
+    tell: Callable[[int, Outcome], None],
 ) -> None:
-    context = multiprocessing.get_context("fork")
-    workers = {}
+    """Run each share in a process of its own; shares for which there can be no process are left."""
+    workers: dict[Connection, tuple[BaseProcess, Sequence[int]]] = {}
     try:
         for share in shares:
-            receiving, sending = context.Pipe(duplex=False)
-            worker = context.Process(
-                target=_work, args=([jobs[place] for place in share], memory, sending, os.getpid())
-            )
-            sys.stdout.flush()
-            worker.start()
-            sending.close()
-            workers[receiving] = (worker, share)
+            started = _start([jobs[place] for place in share], members_of(populations, share), part, bool(workers))
+            if started is not None:
+                workers[started[0]] = started[1], share
         while workers:
             for ready in wait(list(workers)):
                 receiving = cast(Connection, ready)
                 worker, share = workers[receiving]
                 try:
                     place, outcome = receiving.recv()
-                    outcomes[share[place]] = outcome
+                    tell(share[place], outcome)
                 except EOFError:
                     worker.join()
                     del workers[receiving]
-    except KeyboardInterrupt:
-        for worker, _ in workers.values():
-            worker.join(PATIENCE)  # Ctrl-C reaches every process of the terminal
-            if worker.is_alive():
-                worker.terminate()
-            worker.join()
+    except BaseException:
+        with undisturbed():
+            for worker, _ in workers.values():
+                _end(worker)
         raise
 
 
-def _work(jobs: Sequence[Job], memory: int, sending: Connection, parent: int) -> None:
+def _start(
+    jobs: Sequence[Job], populations: Sequence[Unfinished], part: float, has_others: bool
+) -> tuple[Connection, BaseProcess] | None:
+    """A process that runs these jobs, and where it tells how they end; None if the system has none to give."""
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+    worker = context.Process(target=_work, args=(jobs, populations, part, sending, os.getpid()))
+    sys.stdout.flush()
+    try:
+        worker.start()
+    except OSError:
+        if not has_others:
+            raise
+        return None
+    finally:
+        sending.close()
+    return receiving, worker
+
+
+def _end(worker: BaseProcess) -> None:
+    """Wait for a worker that was interrupted, which Ctrl-C does to every process of the terminal; else tell it."""
+    worker.join(PATIENCE)
+    if worker.is_alive():
+        worker.terminate()
+    worker.join()
+
+
+def _work(
+    jobs: Sequence[Job], populations: Sequence[Unfinished], part: float, sending: Connection, parent: int
+) -> None:
     """The life of a worker: its jobs, each told to the parent as it ends."""
+
+    def tell(place: int, outcome: Outcome) -> None:
+        with suppress(BrokenPipeError):  # the parent is gone, and this process is told to go as well
+            sending.send((place, _portable(outcome)))
+
     _die_with(parent)
     signal.signal(signal.SIGTERM, _stop)
-    with suppress(KeyboardInterrupt):
-        Fused(jobs, memory, lambda place, outcome: sending.send((place, _portable(outcome)))).run()
+    try:
+        Runner(jobs, _memory(jobs, part), tell, populations).run()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is on its way out
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sending.close()
     sys.stdout.flush()
 
 
 def _portable(outcome: Outcome) -> Outcome:
-    """An outcome that survives pickling: errors of one's own classes with more arguments do not always."""
-    return outcome if isinstance(outcome, str) else type(outcome)(*map(str, outcome.args))
+    """An outcome that survives pickling, which errors whose classes take other arguments than their text do not."""
+    try:
+        same = pickle.loads(pickle.dumps(outcome))
+        if type(same) is type(outcome) and str(same) == str(outcome):
+            return outcome
+    except Exception:
+        pass
+    return RuntimeError(f"{type(outcome).__name__}: {outcome}")
 
 
 def _die_with(parent: int) -> None:
@@ -137,18 +237,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt("SIGTERM")
 
 
-def _left_by_the_dead(job: Job) -> Outcome:
-    """How a job ended whose process could not say so."""
+def _left_by_the_dead(job: Job) -> Outcome | None:
+    """How a job ended whose process could not say so; None if it did not."""
     record = recorded(job.folder)
-    if record is not None and record.status != "running":
-        return record.status
-    return RuntimeError("its process was killed")
-
-
-def _free_memory() -> int:
-    """Bytes."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return 4 * 2**30
+    return None if record is None or record.status == "running" else record.status

@@ -1,0 +1,206 @@
+"""Many jobs in one process: those that can be are trained as one program where that is faster, the rest in a loop.
+
+Each job leaves the record, the curves and the checkpoint that it would have left alone.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from paribus.data.contract import InMemoryData
+from paribus.display import say
+from paribus.errors import stopped
+from paribus.job import Job, Run, add_rows, is_trained_again, prepared_data
+from paribus.population.begun import Begun, Outcome
+from paribus.population.choice import Choice, choose
+from paribus.population.interrupts import undisturbed
+from paribus.population.memory import state_bytes
+from paribus.population.optimizers import NotStackable
+from paribus.population.share import Share, counted
+from paribus.population.structure import structure
+from paribus.population.together import train_together
+from paribus.population.unfinished import FolderHeld, Unfinished, opened, population_folder, tell_over
+from paribus.run import keeps, lacks_rows, recorded
+from paribus.study.locks import Claim, claim
+from paribus.study.records import key_of
+
+NAMED = ("data", "network", "objective", "optimizer")
+"""Config groups by which runs are named."""
+MOST_AT_ONCE = 512
+"""Jobs that are claimed and prepared before they are trained: each claim is kept alive by a thread of its own."""
+
+
+class Runner:
+    """Runs jobs in this process.
+
+    Args:
+        jobs: checked.
+        memory: bytes that prepared jobs may take; more of them are trained in several parts.
+        ended: told the place of each job and how it ended, as soon as it did.
+        unfinished: populations of these jobs that are gone on with first.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        memory: int,
+        ended: Callable[[int, Outcome], None],
+        unfinished: Sequence[Unfinished] = (),
+    ) -> None:
+        self._jobs, self._memory, self._ended, self._unfinished = jobs, memory, ended, unfinished
+        self._data: dict[str, InMemoryData] = {}
+        self._begun: list[Begun] = []
+        self._taken = 0
+
+    def run(self) -> None:
+        """Run all. Whatever it raises, no folder is held any more, and the records of what had begun say so.
+
+        Raises:
+            KeyboardInterrupt: stopped.
+        """
+        try:
+            for population in self._unfinished:
+                self._go_on_with(population)
+            first = {place for population in self._unfinished for place in population.places}
+            for place in range(len(self._jobs)):
+                if place not in first:
+                    self._begin(place)
+                if self._taken > self._memory or len(self._begun) >= MOST_AT_ONCE:
+                    self._train()
+            self._train()
+        except BaseException as error:
+            cause = KeyboardInterrupt(*error.args) if stopped(error) else error
+            with undisturbed():
+                for each in self._begun:
+                    if each.is_open:
+                        each.close(cause)
+            raise cause from error
+
+    def _go_on_with(self, population: Unfinished) -> None:
+        """Train a population from its checkpoint; or its members anew if one of them has nothing to do here."""
+        try:
+            with opened(population.folder):
+                group = [each for place in population.places if (each := self._begin(place))]
+                if len(group) < len(population.places):
+                    tell_over(len(group), len(population.places))
+                elif not train_together(group, population.tile, population.folder):
+                    _train_alone(group)
+        except FolderHeld:
+            for place in population.places:
+                self._ended(place, "skipped")
+        self._train()
+
+    def _begin(self, place: int) -> Begun | None:
+        """Claim and prepare a job; None where there is nothing to train."""
+        job, share = self._jobs[place], Share()
+        try:
+            mine = claim(job.folder)
+        except OSError as error:
+            self._ended(place, error)
+            return None
+        if mine is None:
+            self._ended(place, "skipped")
+            return None
+        try:
+            begun = self._begun_or_settled(job, mine, share, place)
+        except BaseException as error:
+            mine.release()
+            if stopped(error) or not isinstance(error, Exception):
+                raise
+            self._ended(place, error)
+            return None
+        if isinstance(begun, str):
+            mine.release()
+            self._ended(place, begun)
+            return None
+        self._begun.append(begun)
+        begun.do(lambda: begun.run.prepare(self._shared_data(job.config)))
+        if not begun.is_open:
+            return None
+        self._taken += state_bytes(begun.run, [other.run.data for other in self._begun[:-1] if other.is_open])
+        return begun
+
+    def _begun_or_settled(self, job: Job, mine: Claim, share: Share, place: int) -> Begun | str:
+        """A claimed job, begun; or its status, if its record needs no training."""
+        done, gaining = recorded(job.folder), None
+        if done is not None and keeps(done, job.folder, job.config):
+            if done.status != "finished" or not lacks_rows(done, job.config):
+                return done.status
+            if not is_trained_again(job, done):
+                return add_rows(job, done, progress=False, fence=mine.check).status
+            gaining = done
+        return Begun(Run(job, share.usage, mine.check, gaining), mine, share, partial(self._ended, place))
+
+    def _shared_data(self, config: Mapping[str, Any]) -> InMemoryData:
+        """The data of a config; jobs with the same data read one copy."""
+        trainer = config["trainer"]
+        key = key_of([config["data"], config["seed"], trainer["precision"], trainer["accelerator"]])
+        if key not in self._data:
+            self._data[key] = prepared_data(config)
+        return self._data[key]
+
+    def _train(self) -> None:
+        """Train, evaluate and close what has begun."""
+        for group in _kinds([each for each in self._begun if each.is_open]):
+            choice = _choice(group)
+            what = "as one program" if choice.together else "one after the other"
+            say(f"{len(group)} runs of {_name(group)} {what}: {choice.why}")
+            if choice.together:
+                self._train_together(group, choice.tile)
+            _train_alone(group)
+        self._begun, self._taken = [], 0
+        self._data.clear()
+
+    def _train_together(self, group: Sequence[Begun], tile: int) -> None:
+        folder = population_folder([each.run.job for each in group])
+        try:
+            with opened(folder):
+                train_together(group, tile, folder)
+        except OSError as error:
+            say(f"{folder} could not be opened ({error}); going on one by one")
+
+
+def _train_alone(group: Sequence[Begun]) -> None:
+    """Train those that are open one after the other."""
+    for each in group:
+        if each.is_open:
+            each.train_alone()
+
+
+def _choice(group: Sequence[Begun]) -> Choice:
+    """How a group is trained. What goes wrong in trying is each member's own, which training it alone will tell."""
+    try:
+        with counted([each.share for each in group]):
+            return choose([each.member for each in group], group[0].run.training)
+    except Exception as error:
+        if stopped(error):
+            raise KeyboardInterrupt from error
+        return Choice(False, f"a step failed ({type(error).__name__}: {error})")
+
+
+def _kinds(begun: Sequence[Begun]) -> list[list[Begun]]:
+    """The runs that one program could train: of one structure, budget, and sizes of data."""
+    kinds: dict[Hashable, list[Begun]] = {}
+    for each in begun:
+        sizes = {str(part): size for part, size in each.run.data.sizes().items()}
+        settings = key_of([each.run.job.config["trainer"], sizes, each.run.data.batch_size])
+        kinds.setdefault((settings, _structure(each)), []).append(each)
+    return list(kinds.values())
+
+
+def _structure(each: Begun) -> Hashable:
+    try:
+        return structure(each.member.family)
+    except NotStackable as reason:
+        return str(reason)
+    except Exception as error:
+        if stopped(error):
+            raise KeyboardInterrupt from error
+        return f"{type(error).__name__}: {error}"
+
+
+def _name(runs: Sequence[Begun]) -> str:
+    """What runs of one kind have in common, by the groups' choices; what they differ in is left out."""
+    choices = [each.run.job.choices for each in runs]
+    shared = {name: choice for name, choice in choices[0].items() if all(each.get(name) == choice for each in choices)}
+    return ", ".join(shared[name] for name in NAMED if name in shared)
