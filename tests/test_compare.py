@@ -85,3 +85,54 @@ def test_one_study_run_twice_is_compared_by_folder(tmp_path, capsys, values):
     said = capsys.readouterr().out
     assert "objective (absolute, squared)" in said
     assert said.count("= 2.00 ") + said.count("= 0.500 ") == 2
+
+
+TABLE = """method,seed,err
+a,0,1.000
+a,1,1.100
+a,2,1.200
+b,0,1.001
+b,1,1.103
+b,2,1.201
+b,3,1.4
+c,7,2
+c,8,3
+d,0,inf
+d,1,2
+d,2,2
+,5,1
+"""
+
+
+@pytest.mark.parametrize("metric", ["err:minimise:log", "err:minimise:linear"])
+def test_nothing_of_a_table_is_dropped_silently(tmp_path, capsys, metric):
+    path = tmp_path / "results.csv"
+    path.write_text(TABLE)
+    assert main(["compare", str(path), "--factor", "method", "--metric", metric]) == 0
+    said = capsys.readouterr().out
+    assert "left out, as they belong to no cell: 1 (line 14: method is ''" in said
+    first, never, diverged = (row for row in said.splitlines() if row.startswith(("  b", "  c", "  d")))
+    assert "n = 3" in first
+    assert "4 of 7 replicates are missing (replicate 3: not run where method=a)" in first
+    assert "pairing made it" in first
+    assert "nothing to compare; no replicate has a value in every cell" in never
+    assert "at 95 %" not in never
+    assert ", no interval at" in diverged
+    assert "diverged: 1 of 3 against 0 of 3" in diverged
+
+
+def test_what_pairing_is_worth_is_always_said(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for name, values in (("absolute", rng.uniform(1, 2, 12)), ("squared", rng.uniform(1, 2, 12))):
+        write(tmp_path / name, name, values)
+    assert main(["compare", str(tmp_path)]) == 0
+    assert "; pairing " in capsys.readouterr().out
+
+
+def test_the_unit_of_a_metric_is_shown(tmp_path, capsys, values):
+    write(tmp_path, "absolute", values[0])
+    write(tmp_path, "squared", values[1])
+    for path in tmp_path.glob("*/run.json"):
+        path.write_text(path.read_text().replace('"unit": ""', '"unit": "mpg"'))
+    assert main(["compare", str(tmp_path)]) == 0
+    assert "mae in mpg, lower is better" in capsys.readouterr().out

@@ -7,19 +7,23 @@ from pathlib import Path
 from typing import cast, get_args
 
 from paribus.errors import UserError
-from paribus.study.comparison import Comparison, compare
+from paribus.study.comparison import Comparison, Pairs, compare
 from paribus.study.confounds import check_records
 from paribus.study.findings import Finding
 from paribus.study.inference import inferred_study
 from paribus.study.levels import describe
+from paribus.study.numbers import percent
 from paribus.study.outside import results_from_csv, study_of_csv
 from paribus.study.records import RunRecord, UnreadableRecord, read_records
 from paribus.study.structure import Direction, Factor, Metric, Scale, Study
-from paribus.study.telling import estimate_text
+from paribus.study.telling import estimate_text, missing_text
 from paribus.study.verdicts import pairwise
 
 FOLDER = "folder"
 """The factor that tells folders apart which hold runs of the same configs."""
+SHOWN = 3
+NOTHING = 1e-6
+"""A paired interval narrower than this, relative to an unpaired one, is rounding."""
 
 
 def compare_paths(paths: Sequence[Path], factors: Sequence[str], metrics: Sequence[str], replicate: str) -> int:
@@ -49,7 +53,7 @@ def compare_paths(paths: Sequence[Path], factors: Sequence[str], metrics: Sequen
     print(describe_design(comparison))
     for metric in chosen:
         findings = pairwise(study, comparison, metric.name, study.factors[0].name)
-        if any(finding.n for finding in findings):
+        if findings and (wanted or any(finding.n for finding in findings)):
             print(f"\n{metric_text(metric)}\n" + "\n".join(line(finding, study.factors[0]) for finding in findings))
     return 0
 
@@ -99,24 +103,54 @@ def _of_records(paths: Sequence[Path], factors: Sequence[str]) -> Comparison:
 
 
 def describe_design(comparison: Comparison) -> str:
-    """What is compared, in a line."""
+    """What is compared, in a line, and what is left out, in another."""
     study = comparison.study
     parts = [f"{factor.name} ({', '.join(map(factor.label, factor.levels))})" for factor in study.factors]
-    return f"{len(comparison.results)} results; {' x '.join(parts)}; paired by {study.replicate.key}"
+    lines = [f"{len(comparison.results)} results; {' x '.join(parts)}; paired by {study.replicate.key}"]
+    if comparison.strangers:
+        reasons = "; ".join(stranger.reason for stranger in comparison.strangers[:SHOWN])
+        more = ", ..." if len(comparison.strangers) > SHOWN else ""
+        lines.append(f"left out, as they belong to no cell: {len(comparison.strangers)} ({reasons}{more})")
+    return "\n".join(lines)
 
 
 def metric_text(metric: Metric) -> str:
-    """`mae, lower is better, as a ratio`."""
+    """`mae in mpg, lower is better, as a ratio`."""
     way = {"minimise": ", lower is better", "maximise": ", higher is better", "neither": ""}[metric.direction]
-    return f"{metric.name}{way}, {'as a ratio' if metric.scale == 'log' else 'as a difference'}"
+    unit = f" in {metric.unit}" if metric.unit else ""
+    return f"{metric.name}{unit}{way}, {'as a ratio' if metric.scale == 'log' else 'as a difference'}"
 
 
 def line(finding: Finding, factor: Factor) -> str:
-    """A comparison with its interval, n, and what pairing was worth."""
-    cell = {name: levels for name, levels in finding.pairs.first.items() if name != factor.name}
-    shared = f"; shared {', '.join(finding.pairs.shared)}" if finding.pairs.shared else ""
-    narrowing = finding.pairs.narrowing
-    worth = f"; pairing made it {1 / narrowing:.1f} x narrower" if narrowing and 1e-6 < narrowing < 1 else ""
-    note = f"; {finding.note}" if finding.note else ""
+    """A comparison with its interval, n, what is missing or diverged, and what pairing was worth."""
+    pairs = finding.pairs
+    cell = {name: levels for name, levels in pairs.first.items() if name != factor.name}
     place = f"  [{describe(cell)}]" if cell else ""
-    return f"  {estimate_text(finding)} at {100 * finding.level:.4g} %, n = {finding.n}{note}{shared}{worth}{place}"
+    missing = missing_text(pairs)
+    if not finding.n or finding.estimate is None:
+        told = [f"{finding.name}: nothing to compare", finding.note, missing]
+    else:
+        bounds = ", no interval" if finding.low is None else ""
+        told = [f"{estimate_text(finding)}{bounds} at {percent(finding.level)}, n = {finding.n}", finding.note]
+        told += [_diverged(pairs), f"shared {', '.join(pairs.shared)}" if pairs.shared else "", _worth(pairs), missing]
+    return f"  {'; '.join(each for each in told if each)}{place}"
+
+
+def _diverged(pairs: Pairs) -> str:
+    """`diverged: 2 of 5 against 0 of 5`."""
+    runs = len(pairs.replicates) * pairs.cells
+    first, second = pairs.diverged
+    return f"diverged: {first} of {runs} against {second} of {runs}" if first or second else ""
+
+
+def _worth(pairs: Pairs) -> str:
+    """How the paired interval compares with an unpaired one of the same values."""
+    narrowing = pairs.narrowing
+    if narrowing is None:
+        return ""
+    if narrowing < NOTHING:
+        return "pairing left no spread"
+    if 0.995 < narrowing < 1.005:
+        return "pairing left it as wide"
+    way, ratio = ("narrower", 1 / narrowing) if narrowing < 1 else ("wider", narrowing)
+    return f"pairing made it {ratio:.{1 if ratio >= 2 else 2}f} x {way}"
