@@ -19,6 +19,7 @@ from paribus.errors import UserError
 from paribus.study.keys import evaluation_key, train_key
 from paribus.study.locks import claim
 from paribus.study.records import Failure, Row, RunRecord, read_record, write_record
+from paribus.study.structure import Metric
 
 TREE = Path(__file__).parent / "small_conf"
 
@@ -63,7 +64,10 @@ def report(plan):
 
 if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.modules["paribus.build"] = SimpleNamespace(check=lambda config: None)  # no torch
+    sys.modules["paribus.build"] = SimpleNamespace(  # no torch
+        check=lambda config: None,
+        build_evaluator=lambda config: SimpleNamespace(measures=(Metric("mae", "minimise"),), within={}),
+    )
     paribus.run.after_sweep = report
     try:
         hydra.main(version_base="1.3", config_path=str(TREE), config_name="run")(task)()

@@ -243,3 +243,34 @@ def test_an_experiment_that_nothing_would_read_is_refused(experiment, capsys, fi
     assert "experiment/mine.yaml" in told
     assert "# @package _global_" in told
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("command", [["plan", "--check"], ["run"]])
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (MINE.replace("mae:", "mea:"), "Did you mean 'mae'"),
+        (MINE + "  within: {correction: [none]}\n", "study.within.correction: the evaluation has no such factor"),
+        (MINE.replace("study:", "evaluation: {corrections: [none]}\nstudy:"), "study.within: {correction: [none]}"),
+    ],
+)
+def test_a_study_of_what_is_not_measured_is_refused(experiment, capsys, command, wrong, told):
+    first = "# @package _global_\ndefaults: [override /evaluation: recentred]" if "corrections" in wrong else None
+    experiment(wrong, *([first] if first else []))
+    assert main([*command, "experiment=mine"]) == 2
+    assert told in capsys.readouterr().err
+    assert not list(Path().glob("runs/*/*/run.json"))
+
+
+def test_claims_that_a_sweep_cannot_answer_are_told_before_it_runs(experiment, capsys):
+    claim = "{id: wins, kind: better, metric: mae, arm: {objective: absolute}, than: {objective: squared}}"
+    experiment(f"{MINE}  claims: [{claim}]\n")
+    assert main(["plan", "experiment=mine"]) == 0
+    assert "note:" not in capsys.readouterr().err
+    assert main(["plan", "experiment=mine", "objective=squared", "seed=0"]) == 0
+    told = capsys.readouterr().err
+    assert "claim wins cannot be evaluated: nothing that runs has objective=absolute" in told
+    assert "1 of the 2 declared levels of seed" in told
+    assert "1 of the 2 declared levels of objective" in told
+    assert main(["plan", "experiment=mine", "objective=squared", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["notes"]) == 2

@@ -15,9 +15,11 @@ from paribus.errors import stopped
 from paribus.provenance import code_hash
 from paribus.study.levels import canonical
 from paribus.study.locks import file_system_time, holder, is_own
+from paribus.study.offered import Offer, refuse_unmeasured
 from paribus.study.plan import RUN_AGAIN, Plan, PlannedJob, make_plan
 from paribus.study.plan_view import told_changed
 from paribus.study.records import written_since
+from paribus.study.structure import parse_study
 
 POLL = 1.0
 
@@ -40,25 +42,38 @@ def plan_command(overrides: Sequence[str], tree: Path | None, *, as_json: bool, 
 
 
 def plan_sweep(composer: Composer, overrides: Sequence[str]) -> Plan:
-    """The plan of the study, or of the sweep, that these overrides ask for."""
+    """The plan of the study, or of the sweep, that these overrides ask for; what it costs the claims goes to stderr."""
     requests = composer.requests(overrides)
-    return make_plan(composer.study(requests), requests, composer.read, code_hash())
+    plan = make_plan(composer.study(requests), requests, composer.read, code_hash())
+    for note in plan.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return plan
 
 
 def check_configs(jobs: Sequence[PlannedJob]) -> None:
     """Check in full the config of each arm and of each replicate, before any is run.
 
     Raises:
-        UserError: one of them would not build.
+        UserError: one of them would not build, or their evaluation does not measure what the study declares.
     """
-    from paribus.build import check
+    if not jobs:
+        return
+
+    from paribus.build import build_evaluator, check
 
     seen: set[object] = set()
+    offers: dict[object, Offer] = {}
     for job in jobs:
         parts = {("arm", canonical(job.levels)), ("replicate", canonical(job.replicate))}
         if not parts <= seen:
             check(job.config.resolved)
+            evaluator = build_evaluator(job.config.resolved)
+            measures = [measure.name for measure in evaluator.measures]
+            offers[canonical(job.config.resolved["evaluation"])] = Offer(measures, evaluator.within)
         seen |= parts
+    declared = jobs[0].config.resolved["study"]
+    if declared is not None:
+        refuse_unmeasured(parse_study(declared), list(offers.values()))
 
 
 def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> list[JobReturn]:

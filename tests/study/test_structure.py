@@ -170,6 +170,23 @@ def test_contrasts_say_more_is_better_whichever_way_the_metric_goes():
         (["claims", 2, "levels"], ["huber"], "expected two or more levels"),
         (["claims", 2, "factor"], "objektive", "Did you mean 'objective'"),
         (["claims", 3, "trend"], "up", "expected increasing or decreasing"),
+        (
+            ["claims", 3],
+            {"id": "up", "kind": "monotone", "metric": "mae", "factor": "objective", "trend": "increasing"},
+            "objective has the level 'squared', which is no number.*kind: ordered",
+        ),
+        (
+            ["claims", 3],
+            {
+                "id": "up",
+                "kind": "monotone",
+                "metric": "mae",
+                "factor": "objective",
+                "trend": "increasing",
+                "levels": ["huber", "squared"],
+            },
+            "objective has the level 'huber', which is no number",
+        ),
     ],
 )
 def test_a_wrong_declaration_is_told_what_is_expected(path, value, told):

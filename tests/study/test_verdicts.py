@@ -134,14 +134,15 @@ def test_a_mean_within_a_tolerance(mean, status):
 def test_an_order_needs_every_step_and_is_refuted_by_one(steps, status):
     first = np.random.default_rng(0).normal(10, 3, 20)
     second = first + steps[0] + noise(20, 1)
-    values = {"a": first, "b": second, "c": second + steps[1] + noise(20, 2)}
-    ordered = {"kind": "ordered", "metric": "error", "factor": "arm", "levels": ["a", "b", "c"]}
+    values = {1: first, 2: second, 3: second + steps[1] + noise(20, 2)}
+    factors = {"arm": [1, 2, 3], "place": ["here", "there"]}
+    ordered = {"kind": "ordered", "metric": "error", "factor": "arm", "levels": [1, 2, 3]}
     monotone = {"kind": "monotone", "metric": "error", "factor": "arm", "trend": "increasing"}
     for claim in (ordered, monotone):
-        found = verdict(claim, values)
+        found = verdict(claim, values, factors=factors)
         assert found.status == status
         assert [finding.estimate for finding in found.findings] == pytest.approx(steps)
-    falling = verdict({**monotone, "trend": "decreasing"}, values)
+    falling = verdict({**monotone, "trend": "decreasing"}, values, factors=factors)
     assert falling.status == "refuted"
 
 

@@ -1,10 +1,11 @@
 """What an evaluator is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from paribus.data.contract import InMemoryData
 from paribus.families.contract import Family
+from paribus.study.levels import Level
 from paribus.study.records import Row
 from paribus.study.structure import Metric
 
@@ -18,6 +19,9 @@ class Evaluator(Protocol):
 
     measures: tuple[Metric, ...]
     """What it measures: which way is better, in what unit, whether to compare by ratio."""
+
+    within: Mapping[str, Sequence[Level]]
+    """The within-run factors that its rows speak of, and their levels; empty where a training yields one row."""
 
     def __call__(self, family: Family, data: InMemoryData) -> Iterable[Row]:
         """Rows for a family in evaluation mode, under `torch.no_grad`."""

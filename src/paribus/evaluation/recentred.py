@@ -35,6 +35,7 @@ class Recentred(RegressionMetrics):
         if unknown or not corrections or len(set(corrections)) != len(corrections):
             raise ValueError(f"corrections is {corrections}, expected different ones of {', '.join(CENTRES)}")
         self.corrections = corrections
+        self.within = {"correction": tuple(corrections)}
 
     def __call__(self, family: Regression, data: RegressionData) -> Iterable[Row]:
         """A row for each correction.

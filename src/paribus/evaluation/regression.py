@@ -1,6 +1,7 @@
 """How good a regression is, in metrics of which no arm minimises all: by the mean, the square and the median."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from paribus.data.contract import Part
 from paribus.data.regression import RegressionData
 from paribus.families.regression import Regression
+from paribus.study.levels import Level
 from paribus.study.records import Row
 from paribus.study.structure import Metric
 
@@ -38,6 +40,8 @@ class RegressionMetrics:
         Metric("slope_bias", "neither"),
         Metric("intercept_bias", "neither"),
     )
+
+    within: Mapping[str, Sequence[Level]] = MappingProxyType({})
 
     def __call__(self, family: Regression, data: RegressionData) -> Iterable[Row]:
         """One row."""

@@ -89,17 +89,21 @@ def read_ordered(name: str, node: Mapping[str, object], metric: "Metric", where:
 def read_monotone(
     name: str, node: Mapping[str, object], metric: "Metric", where: Condition, study: "Study"
 ) -> Monotone:
-    """A claim about a trend; without `levels` it runs over all, numbers in ascending order."""
+    """A claim about a trend over numbers; without `levels` it runs over all, in ascending order."""
     place = f"claim {name!r}"
     factor = study.factor(declared.text_of(node["factor"], f"{place}: factor"), place)
     trend = declared.one_of(node["trend"], f"{place}: trend", ("increasing", "decreasing"))
     if node.get("levels") is not None:
         levels = several_levels(node["levels"], place, factor)
     else:
-        numbers = [canonical(level) for level in factor.levels]
-        ascending = all(isinstance(number, float) for number in numbers)
-        levels = tuple(sorted(factor.levels, key=lambda level: canonical(level))) if ascending else factor.levels  # type: ignore[arg-type, return-value]
-        several_levels(levels, place, factor)
+        levels = several_levels(list(factor.levels), place, factor)
+    if texts := [label(level) for level in levels if not isinstance(canonical(level), float)]:
+        raise UserError(
+            f"{place}: {factor.name} has the level {texts[0]!r}, which is no number, so nothing can rise or fall with "
+            "it; for an order of levels use kind: ordered, with the levels from best to worst"
+        )
+    if node.get("levels") is None:
+        levels = tuple(sorted(levels, key=lambda level: canonical(level)))  # type: ignore[arg-type, return-value]
     return Monotone(
         name, metric.name, factor.name, levels, "increasing" if trend == "increasing" else "decreasing", where
     )

@@ -18,6 +18,7 @@ from paribus.study.keys import NOT_TRAINING, evaluation_key, flat, is_below, tra
 from paribus.study.levels import Cell, Level, canonical, describe
 from paribus.study.locks import holder
 from paribus.study.mixing import refuse_mixing
+from paribus.study.narrowing import notes
 from paribus.study.plan_view import plan_json, plan_text
 from paribus.study.records import WEIGHTS_FILE, RunRecord, UnreadableRecord, read_record, read_records, run_folder
 from paribus.study.structure import Study, parse_study
@@ -129,6 +130,11 @@ class Plan:
         if self.declared is not None:
             return study_of(declaration(self.declared, self.study, earlier))
         return None if earlier is None else study_of(earlier)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known before anything is trained: claims that lose their cells or some of their replicates."""
+        return [] if self.about is None else notes(self.about)
 
     @property
     def due(self) -> tuple[PlannedJob, ...]:

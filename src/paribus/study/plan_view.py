@@ -46,6 +46,7 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
         "arms": len(plan.arms()),
         "states": dict(plan.states),
         "rerun": plan.rerun,
+        "notes": plan.notes,
         "due": len(due),
         "expected_seconds": plan.expected_seconds,
         "held_equal": dict(plan.held_equal),

@@ -1,7 +1,7 @@
 """A study as its experiment declares it: question, factors, replicate, metrics, claims. No torch, no scipy."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, product
 from typing import Literal, cast
@@ -101,6 +101,8 @@ class Study:
         claims: what is expected; each gets a verdict.
         replication: what another replicate means for the data, where the study overrules the records: `fresh` data,
             `resplit` of one data set, or `fixed` test part.
+        declared_levels: where a command line asked for other levels, those that were declared, by the name of the
+            factor or the replicate.
     """
 
     question: str
@@ -111,6 +113,7 @@ class Study:
     exclude: tuple[Condition, ...] = ()
     claims: tuple[Claim, ...] = ()
     replication: Replication | None = None
+    declared_levels: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
 
     def cells(self) -> tuple[Cell, ...]:
         """Every combination of levels of `factors` that is run, the last factor varying fastest."""
@@ -160,7 +163,15 @@ class Study:
         replicate = replace(self.replicate, levels=given.get(self.replicate.key, self.replicate.levels))
         factors = tuple(_with_levels(factor, given.get(factor.name, factor.levels)) for factor in self.factors)
         within = tuple(_with_levels(factor, given.get(factor.name, factor.levels)) for factor in self.within)
-        return checked(replace(self, factors=factors, within=within, replicate=replicate))
+        before = {name: each.levels for name, each in self.every_factor.items()}
+        before |= {self.replicate.key: self.replicate.levels, **self.declared_levels}
+        now = {each.name: each.levels for each in (*factors, *within)} | {replicate.key: replicate.levels}
+        changed = {
+            name: levels
+            for name, levels in before.items()
+            if {canonical(level) for level in levels} != {canonical(level) for level in now[name]}
+        }
+        return checked(replace(self, factors=factors, within=within, replicate=replicate, declared_levels=changed))
 
 
 def _with_levels(factor: Factor, levels: tuple[Level, ...]) -> Factor:
