@@ -9,11 +9,12 @@ from paribus.callbacks import TimeLimitReached
 from paribus.curves import Curves
 from paribus.data import Contamination, Sine
 from paribus.data.chunks import epoch_order
-from paribus.errors import NonFiniteLoss
+from paribus.errors import NonFiniteLoss, UserError
 from paribus.families import Regression
 from paribus.networks import Mlp
-from paribus.objectives import GaussianLikelihood, Squared
+from paribus.objectives import GaussianLikelihood, Loss, Squared
 from paribus.schedules import Constant, Cosine
+from paribus.study.keys import train_key
 from paribus.training import Training
 
 
@@ -30,6 +31,7 @@ def training(**changes):
         "threads": 1,
         "resume_seconds": math.inf,
         "save_checkpoint": False,
+        "patience": None,
     }
     return Training(**settings | changes)
 
@@ -143,7 +145,7 @@ def test_the_budget_is_what_comes_first(tmp_path, limits, steps):
 
 def test_curves_have_each_step_once(tmp_path):
     curves = fit(family(), tmp_path)
-    assert sorted(curves.rows) == [8, 16, 20, 28, 36, 40, 48, 56, 60, 68, 76, 80, 88, 90]
+    assert sorted(curves.rows) == [6, 13, 20, 26, 33, 40, 46, 53, 60, 66, 73, 80, 85, 90]
     assert [step for step, row in curves.rows.items() if "val/loss" in row] == [20, 40, 60, 80, 90]
     curves.write(tmp_path)
     assert len((tmp_path / "curves.csv").read_text().splitlines()) == 15
@@ -206,6 +208,7 @@ def test_the_time_limit_fails_the_run(tmp_path):
     ({"max_steps": 0}, "max_steps is 0"),
     ({"clip_norm": 0.0}, "clip_norm is 0"),
     ({"chunk_steps": -1}, "chunk_steps is -1"),
+    ({"patience": 0}, "patience is 0"),
 ])  # fmt: skip
 def test_impossible_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
@@ -227,3 +230,77 @@ def test_float64_is_float64(tmp_path):
     assert all(math.isfinite(row["train/loss"]) for row in curves.rows.values())
     state = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
     assert torch.equal(state["network.layers.0.weight"], dict(model.named_parameters())["network.layers.0.weight"])
+
+
+class Scripted(Regression):
+    """Its validation losses are written down: at steps 10, 20, ..."""
+
+    losses = (5.0, 4.0, 4.0, 3.5, 3.6, math.nan, 3.5, 3.0, 3.1)
+    dies_at = -1
+
+    def loss(self, batch, noise):
+        if self.step == self.dies_at:
+            raise RuntimeError("power cut")
+        return super().loss(batch, noise)
+
+    def validation_loss(self, batch):
+        return Loss(torch.tensor(self.losses[self.step // 10 - 1]), {})
+
+
+@pytest.mark.parametrize(("patience", "end"), [
+    (1, 30),  # the third is equal to the second, so it is not lower
+    (2, 60),  # 3.6 and NaN are not below 3.5
+    (3, 70),
+    (4, 90),  # 3.0 came in time, and 3.1 is one of four: the budget ends
+    (None, 90),
+])  # fmt: skip
+def test_training_ends_when_the_validation_loss_has_not_fallen_for_long(tmp_path, patience, end):
+    model, whole = family(cls=Scripted), family()
+    curves = fit(model, tmp_path, validate_every=10, patience=patience)
+    assert model.step == end
+    assert max(curves.rows) == end
+    assert [step for step, row in curves.rows.items() if "val/loss" in row] == list(range(10, end + 1, 10))
+    fit(whole, tmp_path, validate_every=10, max_steps=end)
+    assert all(map(torch.equal, model.parameters(), whole.parameters()))
+
+
+def test_a_resumed_run_goes_on_counting(tmp_path):
+    model = family(cls=Scripted)
+    model.dies_at = 65  # the checkpoint is of step 60, two validations after the lowest
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(model, tmp_path, validate_every=10, patience=3, resume_seconds=0.0)
+    resumed = family(cls=Scripted)
+    curves = fit(resumed, tmp_path, validate_every=10, patience=3, resume_seconds=0.0)
+    assert resumed.step == 70
+    assert curves.rows.keys() == fit(family(cls=Scripted), tmp_path, validate_every=10, patience=3).rows.keys()
+
+
+class DyingAtTheEnd(Scripted):
+    """Is killed after its last checkpoint, before its record is written."""
+
+    def on_fit_end(self):
+        raise RuntimeError("power cut")
+
+
+def test_a_run_that_was_killed_where_it_ended_takes_no_further_step(tmp_path):
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(family(cls=DyingAtTheEnd), tmp_path, validate_every=10, patience=3, resume_seconds=0.0)
+    resumed = family(cls=Scripted)
+    curves = fit(resumed, tmp_path, validate_every=10, patience=3, resume_seconds=0.0)
+    assert resumed.step == 70
+    assert max(curves.rows) == 70
+
+
+def test_patience_needs_something_to_wait_for(tmp_path):
+    with pytest.raises(UserError, match="no validation part"):
+        fit(family(), tmp_path, sine(n_validation=0), patience=3)
+
+
+def test_patience_is_part_of_what_identifies_a_run():
+    keys = {train_key({"trainer": {"max_steps": 9, "patience": patience}}) for patience in (None, 1, 2)}
+    assert len(keys) == 3
+
+
+def test_checkpoints_to_resume_from_are_written_in_silence(tmp_path, capfd):
+    fit(family(), tmp_path, resume_seconds=0.0)
+    assert capfd.readouterr() == ("", "")

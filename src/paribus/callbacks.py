@@ -8,6 +8,8 @@ from typing import TextIO
 
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from paribus.curves import Curves
 from paribus.study.records import write_atomically
@@ -39,6 +41,44 @@ class TimeLimit(pl.Callback):
         """Look at it after each chunk."""
         if time.monotonic() - self._start > 60 * self.minutes:
             raise TimeLimitReached(f"training took more than trainer.max_minutes={self.minutes:g}")
+
+
+class EarlyStopping(pl.Callback):
+    """End a run whose validation loss has not fallen for a while; its weights stay as they are then.
+
+    Args:
+        patience: validations in a row without a lower `val/loss` than the lowest so far, after which training ends.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self._best, self._waited = torch.tensor(torch.inf, dtype=torch.float64), torch.tensor(0)
+
+    def state_dict(self) -> dict:
+        """The lowest loss, and the validations since."""
+        return {"best": self._best, "waited": self._waited}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Go on counting."""
+        self._best, self._waited = state_dict["best"].cpu(), state_dict["waited"].cpu()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Do not go on from a checkpoint that was written where the run ended."""
+        trainer.should_stop |= bool(self._waited >= self.patience)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the loss."""
+        loss = trainer.callback_metrics["val/loss"].detach().cpu()
+        self._best, self._waited = after_validation(self._best, self._waited, loss)
+        trainer.should_stop |= bool(self._waited >= self.patience)
+
+
+def after_validation(
+    best: Float[Tensor, "*runs"], waited: Int[Tensor, "*runs"], loss: Float[Tensor, "*runs"]
+) -> tuple[Float[Tensor, "*runs"], Int[Tensor, "*runs"]]:
+    """The lowest validation loss of each run, and the validations since: a loss that is equal or NaN is not lower."""
+    lower = loss < best
+    return torch.where(lower, loss.to(best.dtype), best), torch.where(lower, 0, waited + 1)
 
 
 class ResumeCheckpoint(pl.Callback):
@@ -80,7 +120,7 @@ class ResumeCheckpoint(pl.Callback):
         """Write the checkpoint if it is time."""
         if time.monotonic() - self._last >= self.seconds:
             temporary = self.path.with_suffix(".part")
-            trainer.save_checkpoint(temporary)
+            trainer.save_checkpoint(temporary, weights_only=False)
             temporary.replace(self.path)
             self._last = time.monotonic()
 

@@ -14,10 +14,11 @@ import torch
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
-from paribus.callbacks import ProgressLine, ResumeCheckpoint, Terms, TimeLimit, seconds_spent
+from paribus.callbacks import EarlyStopping, ProgressLine, ResumeCheckpoint, Terms, TimeLimit, seconds_spent
 from paribus.curves import Curves
 from paribus.data.chunks import ChunkLoader
 from paribus.data.contract import InMemoryData
+from paribus.errors import UserError
 from paribus.families.contract import Family
 from paribus.study.records import WEIGHTS_FILE
 
@@ -42,6 +43,8 @@ class Training:
         threads: intra-op threads; for small networks more than one is slower.
         resume_seconds: training time between checkpoints to resume from; runs shorter than this write none.
         save_checkpoint: keep the trained weights as `last.ckpt`, which `paribus evaluate` needs.
+        patience: validations after another without a lower `val/loss` than the lowest so far, after which training
+            ends, with the weights that it has then; or None to use up the budget.
 
     Attributes:
         earlier_seconds: what the training that was begun last took before it was resumed.
@@ -60,10 +63,16 @@ class Training:
         threads: int,
         resume_seconds: float,
         save_checkpoint: bool,
+        patience: int | None,
     ) -> None:
         if max_steps is None and max_epochs is None:
             raise ValueError("max_steps and max_epochs are both null, expected at least one of them")
-        counts = {"max_steps": max_steps, "max_epochs": max_epochs, "validate_every": validate_every}
+        counts = {
+            "max_steps": max_steps,
+            "max_epochs": max_epochs,
+            "validate_every": validate_every,
+            "patience": patience,
+        }
         for name, value in (counts | {"chunk_steps": chunk_steps, "threads": threads}).items():
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}, expected at least 1")
@@ -73,7 +82,7 @@ class Training:
         self.max_steps, self.max_epochs, self.max_minutes = max_steps, max_epochs, max_minutes
         self.validate_every, self.chunk_steps, self.clip_norm = validate_every, chunk_steps, clip_norm
         self.accelerator, self.precision, self.threads = accelerator, precision, threads
-        self.resume_seconds, self.save_checkpoint = resume_seconds, save_checkpoint
+        self.resume_seconds, self.save_checkpoint, self.patience = resume_seconds, save_checkpoint, patience
         self.earlier_seconds = 0.0
 
     def total_steps(self, steps_per_epoch: int) -> int:
@@ -105,6 +114,7 @@ class Training:
         Raises:
             NonFiniteLoss: the loss stopped being finite.
             TimeLimitReached: `max_minutes` have passed.
+            UserError: there is `patience`, and no validation part.
         """
         torch.set_num_threads(self.threads)
         data.place(self.device, self.dtype)
@@ -114,8 +124,10 @@ class Training:
         family.begin(total, loader.batch_size, self.clip_norm)
         validation = data.val_dataloader() if data.sizes()["validation"] else None
         everyone, limit = [curves, *loggers], self.max_minutes
-        shown = ProgressLine(total) if progress else None
-        self.run(family, loader, validation, total, folder, [curves], everyone, limit, shown, [terms or {}])
+        callbacks: list[pl.Callback] = [] if self.patience is None else [EarlyStopping(self.patience)]
+        if progress:
+            callbacks.append(ProgressLine(total))
+        self.run(family, loader, validation, total, folder, [curves], everyone, limit, callbacks, [terms or {}])
 
     def loader(self, data: InMemoryData, position: Callable[[], int]) -> ChunkLoader:
         """The training part in chunks. `position`: the number of steps done so far."""
@@ -139,20 +151,23 @@ class Training:
         curves: Sequence[Curves],
         loggers: list[Logger],
         max_minutes: float | None,
-        progress: pl.Callback | None,
+        more: Sequence[pl.Callback],
         terms: Terms = (),
     ) -> None:
         """Let Lightning train a module that counts its own steps, for `total` of them.
 
-        `curves` survive a resume. `terms`: a checkpoint that was made on other ones is not gone on from.
+        `curves` survive a resume. `more`: callbacks. `terms`: a checkpoint that was made on other ones is not gone on
+        from.
         """
+        if self.patience is not None and validation is None:
+            raise UserError(
+                "trainer.patience waits for val/loss, but there is no validation part; set patience to null"
+            )
         resume = folder / RESUME_FILE
         earlier = self.earlier_seconds = seconds_spent(resume, terms)
-        callbacks: list[pl.Callback] = [ResumeCheckpoint(resume, self.resume_seconds, curves, terms, earlier)]
+        callbacks: list[pl.Callback] = [ResumeCheckpoint(resume, self.resume_seconds, curves, terms, earlier), *more]
         if max_minutes is not None:
             callbacks.append(TimeLimit(max_minutes, earlier))
-        if progress:
-            callbacks.append(progress)
         with quiet_lightning(), interruptible():
             trainer = pl.Trainer(
                 max_epochs=-(-total // self.validate_every),

@@ -23,7 +23,7 @@ def training(**changes):
     settings = {
         "max_steps": 300, "max_epochs": None, "max_minutes": None, "validate_every": 1000, "chunk_steps": 64,
         "clip_norm": None, "accelerator": "cpu", "precision": "64-true", "threads": 1, "resume_seconds": math.inf,
-        "save_checkpoint": False,
+        "save_checkpoint": False, "patience": None,
     }  # fmt: skip
     return Training(**settings | changes)
 

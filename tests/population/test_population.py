@@ -8,10 +8,10 @@ from torch.optim import LBFGS, SGD, Adagrad, Adam, AdamW, RMSprop
 
 from paribus.curves import Curves
 from paribus.data import Contamination, Sine
-from paribus.errors import NonFiniteLoss
+from paribus.errors import NonFiniteLoss, UserError
 from paribus.families import Regression
 from paribus.networks import Mlp
-from paribus.objectives import Absolute, GaussianLikelihood, Huber, Objective, Squared
+from paribus.objectives import Absolute, GaussianLikelihood, Huber, Loss, Objective, Squared
 from paribus.population import Member, NotStackable, Population
 from paribus.population.choice import choose
 from paribus.population.stack import Stack
@@ -23,7 +23,7 @@ def training(**changes):
     settings = {
         "max_steps": 40, "max_epochs": None, "max_minutes": None, "validate_every": 15, "chunk_steps": 8,
         "clip_norm": None, "accelerator": "cpu", "precision": "64-true", "threads": 1, "resume_seconds": math.inf,
-        "save_checkpoint": False,
+        "save_checkpoint": False, "patience": None,
     }  # fmt: skip
     return Training(**settings | changes)
 
@@ -188,6 +188,108 @@ def test_a_member_that_has_diverged_no_longer_moves(tmp_path):
     assert stack.stopped.tolist() == [-1, population.members[1].family.step]
     assert torch.equal(before[1], matrix[1])
     assert not torch.equal(before[0], matrix[0])
+
+
+class Scripted(Regression):
+    """Its validation losses are written down in a buffer: at steps 5, 10, ..."""
+
+    def validation_loss(self, batch):
+        return Loss(self.losses[self.step // 5 - 1], {})
+
+
+def test_a_member_stops_where_its_own_losses_say(tmp_path):
+    """By hand, for a patience of 2: the lowest is the second, the fourth of an equal pair, and none after the first."""
+    scripts = {
+        20: [3.0, 2.0, 2.1, 2.2, 1.0, 1.0, 1.0, 1.0],
+        30: [4.0, 3.0, 3.5, 2.0, 2.0, 2.0, 1.0, 1.0],
+        15: [1.0, math.nan, 1.0, 0.5, 0.5, 0.4, 0.3, 0.2],
+        40: [8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0],
+    }
+    members = []
+    for seed, losses in enumerate(scripts.values()):
+        each = family(seed, cls=Scripted)
+        each.register_buffer("losses", torch.tensor(losses))
+        members.append(Member(each, sine(seed)))
+    Population(members, training(validate_every=5, patience=2)).fit(tmp_path)
+    assert [member.family.step for member in members] == list(scripts)
+    assert [max(member.curves.rows) for member in members] == list(scripts)
+
+
+STOPPING = {
+    "adam": [using(Adam, lr=rate, weight_decay=0.01) for rate in (0.01, 0.1, 0.2, 1e-4)],
+    "adamw": [using(AdamW, lr=rate, weight_decay=0.1) for rate in (0.01, 0.1, 0.2, 1e-4)],
+    "momentum": [using(SGD, lr=rate, momentum=0.9, weight_decay=0.01) for rate in (0.05, 0.1, 0.2, 1e-4)],
+}
+
+
+@pytest.mark.parametrize("name", STOPPING)
+def test_members_stop_as_lone_runs_do(tmp_path, name):
+    def make():
+        return [(family(seed, optimizer=each), sine(seed)) for seed, each in enumerate(STOPPING[name])]
+
+    settings = {"max_steps": 120, "validate_every": 5, "patience": 2}
+    population = together(make, tmp_path, **settings)
+    steps = [member.family.step for member in population.members]
+    assert len(set(steps)) >= 3, steps
+    assert min(steps) < max(steps) == 120, steps
+    assert_same(population, alone(make, tmp_path, **settings))
+
+
+def test_training_ends_with_the_last_member(tmp_path):
+    def make():
+        return [(family(seed, optimizer=using(SGD, lr=0.0)), sine(seed)) for seed in range(2)]
+
+    population = together(make, tmp_path, validate_every=5, patience=2)
+    assert population.step == 15
+    assert_same(population, alone(make, tmp_path, validate_every=5, patience=2))
+
+
+class Ending(Population):
+    """Is killed after its last checkpoint."""
+
+    def on_fit_end(self):
+        raise RuntimeError("power cut")
+
+
+@pytest.mark.parametrize("dies_at", [31, 52, math.inf])
+def test_a_resumed_population_goes_on_counting(tmp_path, monkeypatch, dies_at):
+    """Killed between two validations, after some members have stopped, and after the end."""
+
+    def make():
+        return [(family(seed, optimizer=each), sine(seed)) for seed, each in enumerate(STOPPING["adam"])]
+
+    settings = {"max_steps": 120, "validate_every": 5, "patience": 2, "resume_seconds": 0.0}
+    whole = together(make, tmp_path / "whole", **settings)
+    (tmp_path / "cut").mkdir()
+    if dies_at == math.inf:
+        cut = Ending([Member(*each) for each in make()], training(**settings))
+        with pytest.raises(RuntimeError, match="power cut"):
+            cut.fit(tmp_path / "cut")
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(Stack, "advance", dying(Stack.advance, dies_at))
+            with pytest.raises(RuntimeError, match="power cut"):
+                together(make, tmp_path / "cut", **settings)
+    resumed = together(make, tmp_path / "cut", **settings)
+    for mine, yours in zip(resumed.members, whole.members, strict=True):
+        assert mine.family.step == yours.family.step
+        assert all(map(torch.equal, mine.family.parameters(), yours.family.parameters()))
+        assert mine.curves.rows == yours.curves.rows
+
+
+def dying(advance, step):
+    def until(stack, steps, loaders, clip_norm):
+        if step in steps:
+            raise RuntimeError("power cut")
+        return advance(stack, steps, loaders, clip_norm)
+
+    return until
+
+
+def test_patience_needs_something_to_wait_for(tmp_path):
+    population = Population([Member(family(), sine(n_validation=0))], training(patience=1))
+    with pytest.raises(UserError, match="no validation part"):
+        population.fit(tmp_path)
 
 
 def test_all_members_diverge(tmp_path):

@@ -14,6 +14,9 @@ from paribus.data.chunks import Batch
 Part = Literal["train", "validation", "test"]
 Replication = Literal["fresh", "resplit", "fixed"]
 
+ROWS_AT_ONCE = 4096
+"""Rows of a part that is gone through as a whole that are computed at once; sums depend on it, by rounding."""
+
 
 class InMemoryData(pl.LightningDataModule):
     """Data whose three parts are held as tensors.
@@ -111,7 +114,7 @@ class InMemoryData(pl.LightningDataModule):
         return DataLoader(
             TensorDataset(*rows.values()),
             batch_size=None,
-            sampler=[slice(start, start + 4096) for start in range(0, len(rows["x"]), 4096)],
+            sampler=[slice(start, start + ROWS_AT_ONCE) for start in range(0, len(rows["x"]), ROWS_AT_ONCE)],
             collate_fn=lambda slices: dict(zip(names, slices, strict=True)),
             generator=torch.Generator().manual_seed(0),
         )

@@ -1,4 +1,4 @@
-"""Whether training together pays: a few steps of both ways, on copies, timed."""
+"""Whether training together pays: a few steps of both ways, on copies, compared and timed."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,15 +9,21 @@ from dataclasses import dataclass
 import torch
 
 from paribus.errors import NonFiniteLoss
+from paribus.population.agreement import VALIDATION_ROWS, refusal
 from paribus.population.members import Member, Population
-from paribus.population.optimizers import NotStackable
 from paribus.training import Training
 
 ROUNDS = 3
 ROUND_SECONDS = 0.03
 LONGEST_ROUND = 16
+MARGIN = 0.9
+"""Share of the loop's time that a program may take to be chosen: what is measured as closer than that is noise."""
 TILES = (16, 64, 256)
 """Members of a tile that are tried on a processor: fewer stay in its cache, more share the cost of a call."""
+TILE_BYTES = 256_000_000
+"""Of the weights, gradients and optimizers' states of a tile that is tried: far more than any cache."""
+
+Advance = Callable[[range], None]
 
 
 @dataclass(frozen=True)
@@ -36,24 +42,72 @@ class Choice:
 
 
 def choose(members: Sequence[Member], training: Training) -> Choice:
-    """The faster way for members of one structure. Neither their weights nor their streams change."""
+    """The way to train members of one structure: together if that is right and clearly faster.
+
+    Neither their weights nor their streams change.
+    """
     if len(members) == 1:
         return Choice(False, "there is one of its kind")
-    limits = TILES if training.device.type == "cpu" else (len(members),)
-    sizes = sorted({min(limit, len(members)) for limit in limits})
-    try:
-        fused, tile = min((_fused_seconds(members[:size], training), size) for size in sizes)
-    except NotStackable as reason:
-        return Choice(False, str(reason))
-    except Exception as error:  # whatever vmap refuses, it refuses here
-        return Choice(False, f"it does not go through vmap ({type(error).__name__}: {_first_line(error)})")
-    looped = _looped_seconds(members[0], training)
-    why = f"{fused * 1e3:.3g} ms a step each together, {looped * 1e3:.3g} ms alone"
-    return Choice(fused < looped, why, tile)
+    if reason := why_apart(members, training):
+        return Choice(False, reason)
+    sizes = _tile_sizes(members, training)
+    *together, alone = rounds(
+        [*(_together(members[:size], training) for size in sizes), _alone(members[0], training)], _clock(training)
+    )
+    fused, tile = min((seconds / size, size) for seconds, size in zip(together, sizes, strict=True))
+    return Choice(
+        fused < MARGIN * alone, f"{fused * 1e3:.3g} ms a step each together, {alone * 1e3:.3g} ms alone", tile
+    )
 
 
-def _fused_seconds(members: Sequence[Member], training: Training) -> float:
-    """Of a step of a member in a tile."""
+def why_apart(members: Sequence[Member], training: Training) -> str:
+    """Why members of one structure cannot be trained as one program, found by trying two; empty if they can."""
+    pair = [members[0], members[-1]]
+    loaders, held_out = [], []
+    for member in pair:
+        member.data.place(training.device, training.dtype)
+        training.place(member.family)
+        loader = training.loader(member.data, lambda: 0)
+        member.family.begin(training.steps_for(member.data), loader.batch_size, training.clip_norm)
+        loaders.append(loader)
+        rows = member.data.parts["validation"] if member.data.sizes()["validation"] else {}
+        held_out.append({name: tensor[:VALIDATION_ROWS] for name, tensor in rows.items()})
+    return refusal([member.family for member in pair], loaders, held_out, training.steps_for(pair[0].data))
+
+
+def rounds(candidates: Sequence[Advance], clock: Callable[[], float]) -> list[float]:
+    """Seconds a step of each way to advance: the least over rounds, when the machine did least besides.
+
+    The candidates take turns, so that a stretch in which the machine is slow falls on all of them.
+    """
+
+    def seconds(advance: Advance, first: int, count: int) -> float:
+        begin = clock()
+        with suppress(NonFiniteLoss):  # which took its time all the same
+            advance(range(first, first + count))
+        return max(clock() - begin, 1e-9) / count
+
+    for advance in candidates:
+        seconds(advance, 0, 1)  # what is set up at the first step is not a step's
+    counts = [int(min(LONGEST_ROUND, max(1, ROUND_SECONDS / seconds(advance, 1, 1)))) for advance in candidates]
+    turns = [
+        [seconds(advance, 2 + number * count, count) for advance, count in zip(candidates, counts, strict=True)]
+        for number in range(ROUNDS)
+    ]
+    return [min(column) for column in zip(*turns, strict=True)]
+
+
+def _tile_sizes(members: Sequence[Member], training: Training) -> list[int]:
+    if training.device.type != "cpu":
+        return [len(members)]
+    each = 4 * sum(parameter.nbytes for parameter in members[0].family.parameters())
+    smallest, *others = TILES
+    limits = [smallest, *(size for size in others if size * each <= TILE_BYTES)]
+    return sorted({min(limit, len(members)) for limit in limits})
+
+
+def _together(members: Sequence[Member], training: Training) -> Advance:
+    """Steps of members in one tile."""
     population = Population(members, training, tile=len(members))
     stack, places = next(population.tiles())
     loaders = [training.loader(members[place].data, lambda: 0) for place in places]
@@ -62,13 +116,12 @@ def _fused_seconds(members: Sequence[Member], training: Training) -> float:
         with _precision(training):
             stack.advance(steps, loaders, training.clip_norm)
 
-    return _seconds_a_step(advance, training) / len(places)
+    return advance
 
 
-def _looped_seconds(member: Member, training: Training) -> float:
-    """Of a step of one member alone."""
+def _alone(member: Member, training: Training) -> Advance:
+    """Steps of one member."""
     family = deepcopy(member.family)
-    training.place(family)
     optimizers = family.configure_optimizers()
     loader = training.loader(member.data, lambda: 0)
 
@@ -76,30 +129,15 @@ def _looped_seconds(member: Member, training: Training) -> float:
         with _precision(training):
             family.advance(loader.chunk(steps), optimizers)
 
-    return _seconds_a_step(advance, training)
+    return advance
 
 
-def _seconds_a_step(advance: Callable[[range], None], training: Training) -> float:
-    """The least over some rounds, which is the time without what else the machine does."""
+def _clock(training: Training) -> Callable[[], float]:
     one_core = training.accelerator == "cpu" and training.threads == 1
-    clock = time.process_time if one_core else time.perf_counter
-
-    def seconds(first: int, count: int) -> float:
-        begin = clock()
-        with suppress(NonFiniteLoss):  # which took its time all the same
-            advance(range(first, first + count))
-        return max(clock() - begin, 1e-9) / count
-
-    seconds(0, 1)  # what is set up at the first step is not a step's
-    count = int(min(LONGEST_ROUND, max(1, ROUND_SECONDS / seconds(1, 1))))
-    return min(seconds(2 + number * count, count) for number in range(ROUNDS))
+    return time.process_time if one_core else time.perf_counter
 
 
 def _precision(training: Training) -> AbstractContextManager[object]:
     if training.precision == "bf16-mixed":
         return torch.autocast(training.device.type, torch.bfloat16)
     return nullcontext()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no reason given").splitlines()[0]

@@ -7,21 +7,18 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
 from paribus.callbacks import ProgressFile, Terms
 from paribus.curves import Curves
 from paribus.data.chunks import Batch, ChunkLoader
-from paribus.data.contract import InMemoryData
+from paribus.data.contract import ROWS_AT_ONCE, InMemoryData
 from paribus.display import PROGRESS_FILE
 from paribus.errors import NonFiniteLoss
 from paribus.families.contract import Family
 from paribus.population.stack import Stack
 from paribus.population.tiles import TILE, tiles
 from paribus.training import Training
-
-VALIDATION_ROWS = 4096  # as in InMemoryData, so that a member's validation is summed as that of a lone run
 
 
 @dataclass
@@ -32,18 +29,11 @@ class Member:
         family: built; a population moves it to where training happens, and `release` gives it the trained weights.
         data: set up.
         curves: gets what a lone run would log.
-        loggers: likewise.
     """
 
     family: Family
     data: InMemoryData
     curves: Curves = field(default_factory=Curves)
-    loggers: Sequence[Logger] = ()
-
-    def log(self, values: Mapping[str, float], step: int) -> None:
-        """Log values at a step."""
-        for logger in (self.curves, *self.loggers):
-            logger.log_metrics(dict(values), step)
 
 
 class Population(pl.LightningModule):
@@ -90,6 +80,7 @@ class Population(pl.LightningModule):
 
         Raises:
             TimeLimitReached: the members' `max_minutes` taken together have passed.
+            UserError: there is `patience`, and no validation part.
         """
         settings = self.training_settings
         torch.set_num_threads(settings.threads)
@@ -100,7 +91,7 @@ class Population(pl.LightningModule):
         progress = ProgressFile(folder / PROGRESS_FILE, len(self.members), total)
         spans = _Spans(self._loaders[0])
         try:
-            settings.run(self, spans, validation or None, total, folder, curves, [], minutes, progress, terms)
+            settings.run(self, spans, validation or None, total, folder, curves, [], minutes, [progress], terms)
         finally:
             self.release()
 
@@ -133,10 +124,10 @@ class Population(pl.LightningModule):
         for stack, places in self.tiles():
             if not stack.is_over():
                 loaders = [self._loaders[place] for place in places]
-                history = stack.advance(steps, loaders, self.training_settings.clip_norm)
-                self._log(stack, places, "train", history.means(), steps.stop)
+                means = stack.advance(steps, loaders, self.training_settings.clip_norm)
+                self._log(stack, places, "train", means, steps.stop)
         self.step = steps.stop
-        self.trainer.should_stop = all(stack.is_over() for stack, _ in self.tiles())
+        self._end_when_over()
 
     def on_validation_epoch_start(self) -> None:
         """Begin the members' means."""
@@ -159,12 +150,23 @@ class Population(pl.LightningModule):
                 for name in parts[0][1]
             }
             self._log(stack, places, "val", means, self.step)
+            if self.training_settings.patience is not None:
+                stack.note_validation(means["loss"], self.training_settings.patience, self.step)
+        self._end_when_over()
+
+    def on_train_start(self) -> None:
+        """Do not go on from a checkpoint that was written where the last member stopped."""
+        self._end_when_over()
+
+    def _end_when_over(self) -> None:
+        self.trainer.should_stop |= all(stack.is_over() for stack, _ in self.tiles())
 
     def _log(self, stack: Stack, places: Sequence[int], stage: str, means: Mapping[str, Tensor], step: int) -> None:
         columns = {f"{stage}/{name}": values.tolist() for name, values in means.items()}
         for row, stopped in enumerate(stack.stopped.tolist()):
             if stopped < 0:
-                self.members[places[row]].log({name: column[row] for name, column in columns.items()}, step)
+                values = {name: column[row] for name, column in columns.items()}
+                self.members[places[row]].curves.log_metrics(values, step)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """None that Lightning knows of: the stacks keep the state of theirs."""
@@ -203,7 +205,7 @@ class _Slices:
         self._rows = rows
 
     def __len__(self) -> int:
-        return -(-self._rows // VALIDATION_ROWS)
+        return -(-self._rows // ROWS_AT_ONCE)
 
     def __iter__(self) -> Iterator[slice]:
-        return (slice(start, start + VALIDATION_ROWS) for start in range(0, self._rows, VALIDATION_ROWS))
+        return (slice(start, start + ROWS_AT_ONCE) for start in range(0, self._rows, ROWS_AT_ONCE))

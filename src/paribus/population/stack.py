@@ -1,13 +1,15 @@
 """K members of one structure: their parameters as rows of a matrix, moved together, each as it would be alone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from paribus.callbacks import after_validation
 from paribus.data.chunks import Batch, ChunkLoader
 from paribus.families.contract import Family, Phase
 from paribus.families.history import History
@@ -41,19 +43,29 @@ class Stack(nn.Module):
     Args:
         families: the members, built and begun; they are read, not changed.
 
+    Attributes:
+        program: what computes the losses of all members: a copy of the first, at the step that training has reached.
+        stopped: of each member the step at which it stopped, -1 where it has not.
+        failed: the step at which its loss was not finite, -1 where all were; `failed_total` is that loss.
+        best, waited: its lowest validation loss, and the validations since.
+
     Raises:
-        NotStackable: they cannot be stacked; the message says why.
+        NotStackable: they cannot be stacked, or a loss reads what one program cannot know; the message says why.
     """
 
     stopped: Int[Tensor, "members"]
     failed: Int[Tensor, "members"]
     failed_total: Float[Tensor, "members"]
+    best: Float[Tensor, "members"]
+    waited: Int[Tensor, "members"]
 
     def __init__(self, families: Sequence[Family]) -> None:
         super().__init__()
         self._families = tuple(families)  # a tuple, so that their parameters are not this module's own
         self.size = len(families)
         first = families[0]
+        self._program = (program_of(first),)  # likewise
+        self._modes = [module.training for module in first.modules()]
         owner = {id(parameter): phase.name for phase in first.phases for parameter in first.parameters_of(phase)}
         self._places = _places(first, owner)
         for phase in first.phases:
@@ -66,12 +78,20 @@ class Stack(nn.Module):
         self.register_buffer("stopped", torch.full((self.size,), -1))
         self.register_buffer("failed", torch.full((self.size,), -1))
         self.register_buffer("failed_total", torch.zeros(self.size))
+        self.register_buffer("best", torch.full((self.size,), torch.inf, dtype=torch.float64))
+        self.register_buffer("waited", torch.zeros(self.size, dtype=torch.int64))
+        self._moving: tuple[list[int], Stack | None] = ([], None)  # a tuple, so that it is not this module's own
         self._views: tuple[tuple[int, ...], Tensors] | None = None
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The phases of the members, as the first member has them."""
-        return self._families[0].phases
+        """The phases of the members, as the program has them."""
+        return self.program.phases
+
+    @property
+    def program(self) -> Family:
+        """What computes the losses of all members."""
+        return self._program[0]
 
     @property
     def matrices(self) -> list[Tensor]:
@@ -82,32 +102,43 @@ class Stack(nn.Module):
         """Whether every member has stopped."""
         return bool((self.stopped >= 0).all())
 
-    def train(self, mode: bool = True) -> "Stack":
-        """As nn.Module: the program that all members share is the first family's."""
-        self._families[0].train(mode)
-        return super().train(mode)
-
-    def advance(self, steps: range, loaders: Sequence[ChunkLoader], clip_norm: float | None) -> History:
-        """Take consecutive steps; the losses before each, `[members]`.
+    def advance(
+        self, steps: range, loaders: Sequence[ChunkLoader], clip_norm: float | None
+    ) -> dict[str, Float[Tensor, "members"]]:
+        """Take consecutive steps; the mean over them of each loss before a step, NaN for members that had stopped.
 
         Args:
             steps: the numbers of the steps.
             loaders: of each member, its training part.
             clip_norm: the largest norm of a member's gradient in a phase.
         """
+        moving = (self.stopped < 0).nonzero().squeeze(-1).tolist()
+        if not moving:
+            raise ValueError("all members have stopped, expected one that has not")
+        if len(moving) < self.size:
+            return self._advance_some(moving, steps, loaders, clip_norm)
         history = History()
-        with self._held_still():
-            for block in self._blocks(steps, loaders):
-                for step, batch, noise in self._batches(block, loaders):
-                    for mover in self._movers:
-                        if step % mover.phase.every == 0:
-                            history.add(mover.phase.name, step, mover.move(step, batch, noise, clip_norm))
+        for module, training in zip(self.program.modules(), self._modes, strict=True):
+            module.training = training
+        for block in self._blocks(steps, loaders):
+            for step, batch, noise in self._batches(block, loaders):
+                self.program.step = step
+                for mover in self._movers:
+                    if step % mover.phase.every == 0:
+                        history.add(mover.phase.name, step, mover.move(step, batch, noise, clip_norm))
+        self.program.step = steps.stop
         self._note_failures(history, steps.stop)
-        return history
+        return history.means()
+
+    def note_validation(self, loss: Float[Tensor, "members"], patience: int, step: int) -> None:
+        """Stop the members whose held-out loss has not fallen below its lowest for `patience` validations."""
+        self.best, self.waited = after_validation(self.best, self.waited, loss)
+        self.stopped[(self.waited >= patience) & (self.stopped < 0)] = step
 
     def validation_loss(self, batch: Batch) -> Loss:
-        """The loss of each member's held-out examples `[members, batch, ...]`."""
-        call = _Call(self._families[0], self._families[0].validation_loss)
+        """The loss of each member's held-out examples `[members, batch, ...]`, after the steps taken so far."""
+        self.program.eval()
+        call = _Call(self.program, self.program.validation_loss)
         return vmap(call.under)(self.views(), self.buffers_by_name(), batch)
 
     @torch.no_grad()
@@ -156,19 +187,27 @@ class Stack(nn.Module):
             batch = {name: parts[position] for name, parts in columns.items()}
             yield step, batch, {name: rows[position, :, : chunks[0].sizes[position]] for name, rows in noise.items()}
 
-    @contextmanager
-    def _held_still(self) -> Iterator[None]:
-        """Put the rows of members that have stopped back to what they were."""
-        still = (self.stopped >= 0).nonzero().squeeze(-1)
-        if len(still) == 0:
-            yield
-            return
-        tensors = [*self.parameters(), *self.buffers_by_name().values()]
-        before = [tensor[still].clone() for tensor in tensors]
-        yield
-        with torch.no_grad():
-            for tensor, rows in zip(tensors, before, strict=True):
-                tensor[still] = rows
+    @torch.no_grad()
+    def _advance_some(
+        self, moving: list[int], steps: range, loaders: Sequence[ChunkLoader], clip_norm: float | None
+    ) -> dict[str, Tensor]:
+        """Let members take steps in a smaller stack, so that those that have stopped neither move nor cost anything."""
+        if self._moving[0] != moving:
+            self._moving = (moving, Stack([self._families[row] for row in moving]).to(self.stopped.device))
+        part = self._moving[1]
+        assert part is not None
+        pairs = list(zip((*self.parameters(), *self.buffers()), (*part.parameters(), *part.buffers()), strict=True))
+        for mine, its in pairs:
+            its.copy_(mine[moving])
+        with torch.enable_grad():
+            means = part.advance(steps, [loaders[row] for row in moving], clip_norm)
+        for mine, its in pairs:
+            mine[moving] = its
+        self.program.step = steps.stop
+        rows = torch.tensor(moving, device=self.stopped.device)
+        return {
+            name: values.new_full((self.size,), torch.nan).index_copy(0, rows, values) for name, values in means.items()
+        }
 
     def _note_failures(self, history: History, step: int) -> None:
         first, total = history.first_non_finite()
@@ -195,7 +234,7 @@ class _Mover:
         schedules = [(family.schedule, family.total_steps) for family in stack._families]
         self._distinct = [each for place, each in enumerate(schedules) if each not in schedules[:place]]
         self._schedules = [self._distinct.index(each) for each in schedules]
-        self._loss = vmap(_Call(stack._families[0], self.phase.loss).under)
+        self._loss = vmap(_Call(stack.program, self.phase.loss).under)
         self._names = list(stack._places[self.phase.name])
 
     def move(self, step: int, batch: Batch, noise: Noise, clip_norm: float | None) -> Loss:
@@ -248,7 +287,34 @@ class _Call(nn.Module):
     def under(self, parameters: Tensors, buffers: Tensors, *inputs: Mapping[str, Tensor]) -> Loss:
         """Call it with the parameters and buffers of one member; for vmap."""
         named = {f"family.{name}": tensor for name, tensor in (parameters | buffers).items()}
-        return functional_call(self, named, inputs)
+        loss = functional_call(self, named, inputs)
+        for name, tensor in buffers.items():
+            if named[f"family.{name}"] is not tensor:  # where functional_call leaves what a module has put there
+                raise NotStackable(f"the buffer {name} is replaced in a loss; one program can only change it in place")
+        return loss
+
+
+def program_of(family: Family) -> Family:
+    """A copy of a family that computes the losses of others too: what of Python's they do not share cannot be read."""
+    program = deepcopy(family)
+    program.__class__ = _without_what_differs(type(family))  # type: ignore[arg-type]  # mypy: a class is not Hashable
+    return program
+
+
+OWN = ("seed", "noise", "schedule", "trainer", "current_epoch", "global_step", "log", "log_dict")
+"""Attributes of a family that a loss of many cannot use."""
+
+
+@cache
+def _without_what_differs(family: type[Family]) -> type[Family]:
+    return type(family.__name__, (family,), {name: property(_refusal(name)) for name in OWN})
+
+
+def _refusal(name: str) -> Callable[[Family], object]:
+    def refuse(program: Family) -> object:
+        raise NotStackable(f"its loss reads {name}, of which one program has only one for all members")
+
+    return refuse
 
 
 def _places(family: Family, owner: Mapping[int, str]) -> dict[str, dict[str, torch.Size]]:

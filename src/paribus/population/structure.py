@@ -1,11 +1,15 @@
 """Which families can be trained as one program: derived from the built objects, not from a list of what may differ.
 
 Parameters, buffers (an objective's numbers among them), seeds, data, optimizers' numbers and schedules are values: they
-may differ between members. Everything else that a family holds is its structure, and must be the same.
+may differ between members. Everything else that a family holds is its structure, and must be the same; what cannot be
+compared (a plain tensor, a random generator, an object) keeps a family out of every program.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
-from functools import cache
+from enum import Enum
+from functools import cache, partial
+from pathlib import PurePath
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,35 +19,53 @@ from torch import nn
 from paribus.families.contract import Family, Phase
 from paribus.population.optimizers import NotStackable, flags_of
 
-Signature = tuple[Hashable, ...]
+PLAIN = (bool, int, float, complex, str, bytes, range, Enum, PurePath, torch.dtype, torch.device, torch.Size)
+"""Types whose values are compared as they are."""
 
 
-def structure(family: Family) -> Signature:
+class Structure:
     """What members of one stack share: classes, plain attributes, shapes, phases and the form of their optimizers.
+
+    Equal and hashable as its `facts`, which are named so that a difference can be told.
+    """
+
+    def __init__(self, facts: Mapping[str, Hashable]) -> None:
+        self.facts = dict(facts)
+        self._key = tuple(self.facts.items())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Structure) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def difference(self, other: "Structure") -> str:
+        """The first fact that is not the same in both; empty if there is none."""
+        names = [*self.facts, *(name for name in other.facts if name not in self.facts)]
+        return next((name for name in names if self.facts.get(name) != other.facts.get(name)), "")
+
+
+def structure(family: Family) -> Structure:
+    """The structure of a family.
 
     Raises:
         NotStackable: the family can only be trained alone; the message says why.
     """
-    phases = tuple(
-        (phase.name, _method(family, phase), phase.parts, phase.every, type(optimizer), _frozen(flags_of(optimizer)))
-        for phase, optimizer in zip(family.phases, family.configure_optimizers(), strict=True)
-    )
+    facts: dict[str, Any] = {}
+    for phase, optimizer in zip(family.phases, family.configure_optimizers(), strict=True):
+        form = (type(optimizer), _frozen(flags_of(optimizer), f"the optimizer of phase {phase.name}"))
+        facts[f"the phase {phase.name}"] = (_method(family, phase), phase.parts, phase.every, *form)
     _refuse_shared_parameters(family)
-    modules = tuple(
-        (name, type(module).__module__, type(module).__qualname__, _frozen(_plain_attributes(module)))
-        for name, module in family.named_modules()
-    )
-    tensors = tuple(
-        (name, tuple(tensor.shape), str(tensor.dtype), isinstance(tensor, nn.Parameter))
-        for name, tensor in _tensors(family)
-    )
-    return (phases, modules, tensors)
-
-
-def differences(first: Signature, second: Signature) -> str:
-    """What keeps two families out of one stack, in words."""
-    words = ("phases or their optimizers", "classes or settings of parts", "shapes of parameters")
-    return ", ".join(word for word, a, b in zip(words, first, second, strict=True) if a != b)
+    for path, module in family.named_modules():
+        name = path or "the family"
+        facts[f"the class of {name}"] = type(module)
+        facts[f"the mode of {name}"] = module.training
+        for attribute, value in _plain_attributes(module).items():
+            where = f"{path}.{attribute}" if path else attribute
+            facts[where] = _frozen(value, where)
+    for name, tensor in _tensors(family):
+        facts[f"the shape of {name}"] = (tensor.shape, tensor.dtype, isinstance(tensor, nn.Parameter))
+    return Structure(facts)
 
 
 def _method(family: Family, phase: Phase) -> str:
@@ -89,16 +111,26 @@ def _contract_attributes() -> frozenset[str]:
     return frozenset({*vars(Family(lambda step, total: 1.0, 0)), *vars(pl.LightningModule()), "phases"})
 
 
-def _frozen(value: Any) -> Hashable:
-    """A value that can be compared and hashed; whatever is not plain counts as unlike any other."""
+def _frozen(value: Any, name: str) -> Hashable:
+    """A value that can be compared and hashed.
+
+    Raises:
+        NotStackable: nobody can tell whether two such values mean the same.
+    """
+    if value is None or isinstance(value, PLAIN):
+        return (type(value), repr(value))  # 1 is not True, and NaN is NaN
     if isinstance(value, Mapping):
-        return tuple(sorted((str(key), _frozen(each)) for key, each in value.items()))
+        return ("mapping", *((repr(key), _frozen(each, name)) for key, each in value.items()))
     if isinstance(value, list | tuple):
-        return (type(value).__name__, *map(_frozen, value))
+        return (type(value), *(_frozen(each, name) for each in value))
     if isinstance(value, set | frozenset):
-        return frozenset(map(_frozen, value))
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes | torch.dtype | torch.device):
-        return (type(value).__name__, repr(value))
-    if isinstance(value, type) or callable(getattr(value, "__get__", None)):  # a class or a function
-        return (value.__module__, value.__qualname__, id(value))
-    return (type(value).__qualname__, id(value))
+        return frozenset(_frozen(each, name) for each in value)
+    if isinstance(value, type | BuiltinFunctionType):
+        return value
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        return (value.__code__, _frozen([cells, value.__defaults__, value.__kwdefaults__], name))
+    if isinstance(value, partial):
+        return ("partial", _frozen([value.func, value.args, value.keywords], name))
+    what = "a tensor that is no buffer" if isinstance(value, torch.Tensor) else f"of type {type(value).__qualname__}"
+    raise NotStackable(f"{name} is {what}, which cannot be compared between runs")
