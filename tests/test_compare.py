@@ -52,7 +52,10 @@ def test_confounded_folders_are_refused(tmp_path, capsys, values):
     write(tmp_path / "b", "squared", values[1], batch=2)
     code = main(["compare", *(str(tmp_path / name) for name in ("a", "a2", "b")), "--factor", "objective"])
     assert code == 2
-    assert "batch" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "batch=1 in 24, batch=2 in 12" in said
+    assert "name=NAME" in said
+    assert "study.factors" not in said
 
 
 def test_a_csv_made_elsewhere(tmp_path, capsys, values):

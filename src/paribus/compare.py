@@ -8,9 +8,10 @@ from typing import cast, get_args
 
 from paribus.errors import UserError
 from paribus.study.comparison import Comparison, Pairs, compare
-from paribus.study.confounds import check_records
+from paribus.study.confounds import find_confounds, is_derived
 from paribus.study.findings import Finding
 from paribus.study.inference import inferred_study
+from paribus.study.keys import flat
 from paribus.study.levels import describe
 from paribus.study.numbers import percent
 from paribus.study.outside import results_from_csv, study_of_csv
@@ -98,8 +99,27 @@ def _of_records(paths: Sequence[Path], factors: Sequence[str]) -> Comparison:
         study.factor(name, "--factor")
     first = sorted(study.factors, key=lambda each: (*factors, each.name).index(each.name))
     study = Study(study.question, tuple(first), study.replicate, study.metrics, study.within)
-    check_records(study, records)
+    _refuse_confounded(study, records, paths)
     return compare(study, records)
+
+
+def _refuse_confounded(study: Study, records: Sequence[RunRecord], paths: Sequence[Path]) -> None:
+    leaves = [flat(record.config) for record in records]
+    confounds = [each for each in find_confounds(study, leaves) if not is_derived(study, each.key, leaves)]
+    if not confounds:
+        return
+    told = [
+        "  " + ", ".join(f"{each.key}={value} in {len(where)}" for value, where in each.values.items())
+        for each in confounds[:SHOWN]
+    ]
+    if more := [each.key for each in confounds[SHOWN:]]:
+        told.append(f"  and {', '.join(more)}")
+    factors = " and ".join(factor.name for factor in study.factors)
+    raise UserError(
+        f"not everything else is equal among the {len(records)} runs below {', '.join(map(str, paths))}. These differ "
+        f"too, in a way that cannot be told apart from {factors}:\n" + "\n".join(told) + "\n"
+        "Compare the runs of one question: paribus run ... name=NAME keeps them in a folder of their own"
+    )
 
 
 def describe_design(comparison: Comparison) -> str:
