@@ -1,5 +1,6 @@
 """Training against a plain PyTorch loop, and resumed against never interrupted."""
 
+import logging
 import math
 
 import pytest
@@ -301,6 +302,8 @@ def test_patience_is_part_of_what_identifies_a_run():
     assert len(keys) == 3
 
 
-def test_checkpoints_to_resume_from_are_written_in_silence(tmp_path, capfd):
-    fit(family(), tmp_path, resume_seconds=0.0)
+def test_checkpoints_to_resume_from_are_written_in_silence(tmp_path, caplog, capfd):
+    with caplog.at_level(logging.INFO):
+        fit(family(), tmp_path, resume_seconds=0.0)
+    assert [each for each in caplog.messages if "weights_only" in each] == []
     assert capfd.readouterr() == ("", "")
