@@ -274,3 +274,14 @@ def test_claims_that_a_sweep_cannot_answer_are_told_before_it_runs(experiment, c
     assert "1 of the 2 declared levels of objective" in told
     assert main(["plan", "experiment=mine", "objective=squared", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["notes"]) == 2
+
+
+def test_the_report_says_what_was_narrowed_and_the_command_that_made_it(experiment):
+    experiment(MINE.replace("seed: 2", "seed: 3"))
+    words = ["experiment=mine", "name=narrow", "seed=0,1", "optimizer.lr=0.02,0.1"]
+    assert main(["run", *words, "hydra/launcher=basic"]) == 0
+    page = Path("runs/narrow/report.html").read_text()
+    assert "paribus run experiment=mine name=narrow optimizer.lr=0.02,0.1 seed=0,1\n" in page
+    assert "paribus verify runs/narrow\n" in page
+    assert "2 of the 3 declared levels of seed" in page
+    assert main(["plan", "experiment=mine", "name=narrow", "optimizer.lr=0.02,0.1", "seed=0,1"]) == 0

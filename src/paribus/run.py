@@ -18,7 +18,6 @@ from paribus.compose import Composer, admit_bundles, conf_dir, open_tree, own_ch
 from paribus.errors import UserError, nearest
 from paribus.explain import EXPLAINED, explain, resolved
 from paribus.provenance import code_hash
-from paribus.study.declaration import declaration
 from paribus.study.experiments import refuse_misplaced
 from paribus.study.keys import train_key
 from paribus.study.locks import claim, holder
@@ -276,11 +275,9 @@ def after_sweep(plan: Plan) -> None:
     from paribus.report import report, write_index
     from paribus.study.verdicts import table
 
-    declared = plan.declared
-    if declared is not None:
-        path = plan.folder / STUDY_FILE
-        earlier = json.loads(path.read_text()) if path.exists() else None
-        write_atomically(path, json.dumps(declaration(declared, plan.study, earlier), indent=1))
+    said = plan.declaration()
+    if said is not None:
+        write_atomically(plan.folder / STUDY_FILE, json.dumps(said, indent=1))
     files = report(plan.folder)
     if files.verdicts:
         print(table(files.verdicts))

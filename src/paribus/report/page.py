@@ -2,10 +2,12 @@
 
 import json
 import math
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -23,6 +25,8 @@ from paribus.report.palette import page_style, swatch
 from paribus.report.summaries import count
 from paribus.report.tables import Row, result_columns
 from paribus.study.comparison import Comparison
+from paribus.study.declaration import COMMAND, earlier_declaration
+from paribus.study.narrowing import narrowings
 from paribus.study.telling import shared_limits
 from paribus.study.verdicts import Finding, Verdict
 
@@ -208,11 +212,14 @@ def cell(value: Any, numeric: bool) -> Any:
 
 def reproduce_text(collected: Collected) -> str:
     """What the commands do."""
-    return (
+    text = (
         "The first command continues the study: runs that are finished are not run again. "
         if collected.declared
         else "These records have no declared study; each can be run again by its key. "
     ) + "Then check the claims, or make this page again."
+    if narrowed := narrowings(collected.study):
+        text = f"This is a part of the study as it was declared: {', '.join(narrowed)}. {text}"
+    return text
 
 
 def reproduce_commands(collected: Collected) -> str:
@@ -220,10 +227,12 @@ def reproduce_commands(collected: Collected) -> str:
     commits = {str(record.provenance.get("git", {}).get("commit", ""))[:12] for record in collected.records.values()
                if isinstance(record.provenance.get("git", {}), Mapping)} - {""}  # fmt: skip
     lines = [f"git checkout {next(iter(commits))}"] if len(commits) == 1 else []
-    experiments = sorted({record.experiment for record in collected.records.values()})
-    if collected.declared and experiments:
-        lines += [f"paribus run experiment={name}" for name in experiments]
-        lines.append(f"paribus verify runs/{collected.name}")
+    made = next(iter(collected.records.values()), None)
+    folder = Path(made.config.get("output", "runs")) / made.experiment if made else collected.folder
+    words = (earlier_declaration(collected.folder) or {}).get(COMMAND)
+    if collected.declared and made:
+        words = words or [f"experiment={made.choices.get('experiment', made.experiment)}"]
+        lines += [f"paribus run {shlex.join(words)}", f"paribus verify {shlex.quote(str(folder))}"]
     else:
         lines += [f"paribus run --key {key}" for key in list(collected.records)[:3]]
-    return "\n".join([*lines, f"paribus report runs/{collected.name}"])
+    return "\n".join([*lines, f"paribus report {shlex.quote(str(folder))}"])

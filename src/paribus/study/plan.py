@@ -110,6 +110,7 @@ class Plan:
         rerun: which recorded jobs are run again.
         code: hash of the code that would run them; None where it is not asked.
         declared: the plain `study:` node that it comes from; None for a sweep typed on the command line.
+        requests: the overrides of the command line that asked for it.
     """
 
     study: Study
@@ -117,6 +118,7 @@ class Plan:
     rerun: Rerun = "failed"
     code: str | None = field(default=None, repr=False)
     declared: Mapping[str, Any] | None = field(default=None, repr=False)
+    requests: Sequence[Request] = ()
 
     @property
     def folder(self) -> Path:
@@ -126,10 +128,14 @@ class Plan:
     @cached_property
     def about(self) -> Study | None:
         """The study that the folder is about once this plan has run, with what was run of it before; None if none."""
-        earlier = earlier_declaration(self.folder)
-        if self.declared is not None:
-            return study_of(declaration(self.declared, self.study, earlier))
-        return None if earlier is None else study_of(earlier)
+        said = self.declaration() or earlier_declaration(self.folder)
+        return None if said is None else study_of(said)
+
+    def declaration(self) -> dict[str, Any] | None:
+        """What `study.json` is to say once this plan has run; None for a sweep typed on the command line."""
+        if self.declared is None:
+            return None
+        return declaration(self.declared, self.study, earlier_declaration(self.folder), self.requests)
 
     @property
     def notes(self) -> list[str]:
@@ -220,7 +226,7 @@ def make_plan(
     study, assignments = expand(study, requests, own_seed)
     jobs = tuple(_planned(assignment, read(assignment.overrides), declared) for assignment in assignments)
     refuse_misplaced(jobs[0].config.resolved, jobs[0].config.choices.get("experiment", ""))
-    plan = Plan(study, jobs, jobs[0].config.resolved.get("rerun", "failed"), code, declared)
+    plan = Plan(study, jobs, jobs[0].config.resolved.get("rerun", "failed"), code, declared, requests)
     if plan.rerun not in RUN_AGAIN:
         raise UserError(f"rerun={plan.rerun}: expected one of {', '.join(RUN_AGAIN)}")
     refuse_confounds(study, [plan.name(job) for job in jobs], [job.config.unresolved for job in jobs])
