@@ -48,7 +48,7 @@ def population_folder(jobs: Sequence[Job]) -> Path:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[None]:
-    """A population's folder, held by this process; removed at the end, unless what is within is stopped after a checkpoint.
+    """A population's folder, held by this process; removed at the end, unless stopped with a checkpoint in it.
 
     Raises:
         FolderHeld: another process has it.

@@ -65,7 +65,7 @@ def run_jobs(jobs: Sequence[Job], processes: int | None) -> list[Outcome]:
             outcomes.update(dict.fromkeys(unbegun, dead))
             unbegun = []
         elif unbegun:
-            say(f"a process has died; {len(unbegun)} jobs that it had not begun are run by another")
+            say(f"{len(unbegun)} jobs whose process died first, or could not start, are run by another")
         left = unbegun
         unfinished = []
     return [outcomes[place] for place in range(len(jobs))]
