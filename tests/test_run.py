@@ -285,3 +285,36 @@ def test_the_report_says_what_was_narrowed_and_the_command_that_made_it(experime
     assert "paribus verify runs/narrow\n" in page
     assert "2 of the 3 declared levels of seed" in page
     assert main(["plan", "experiment=mine", "name=narrow", "optimizer.lr=0.02,0.1", "seed=0,1"]) == 0
+
+
+def test_a_run_that_studies_share_is_named_by_one_of_them(capsys):
+    run("name=one"), run("name=two")
+    one, two = sorted(Path("runs").glob(f"*/*/{RECORD_FILE}"))
+    key = one.parent.name
+    capsys.readouterr()
+    assert main(["run", "--key", key]) == 2
+    told = capsys.readouterr().err
+    assert f"paribus run --key one/{key}\n" in told
+    assert f"paribus run --key two/{key}" in told
+    for way in (
+        f"two/{key}",
+        f"two/{key[:6]}",
+        f"runs/two/{key}",
+        f"./runs/two/{key}/",
+        f"runs/two/{key}/{RECORD_FILE}",
+    ):
+        before, other = two.read_text(), one.read_text()
+        assert main(["run", "--key", way]) == 0
+        assert two.read_text() != before
+        assert one.read_text() == other
+
+
+def test_the_runs_of_another_folder_are_named_with_it(capsys):
+    run("name=one", "output=else where"), run("name=two", "output=else where")
+    key = next(Path("else where").glob(f"one/*/{RECORD_FILE}")).parent.name
+    capsys.readouterr()
+    assert main(["run", "--key", key, "--output", "else where"]) == 2
+    told = capsys.readouterr().err
+    assert told.count(f"/{key} --output 'else where'") == 2
+    assert main(["run", "--key", f"one/{key}", "--output", "else where"]) == 0
+    assert main(["run", "--key", "", "--output", "else where"]) == 2

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ from paribus.study.records import (
 
 SWEEP_BEGAN = "PARIBUS_SWEEP_BEGAN"
 """Environment variable of the processes of a sweep: when it began, in nanoseconds of the records' file system."""
+MOST_SHOWN = 10
 MULTIRUN = ("-m", "--multirun")
 """Moved to the front: Hydra's parser takes no flag after an override."""
 
@@ -239,27 +241,27 @@ def summary(record: RunRecord) -> str:
 
 
 def rerun(key: str, output: Path) -> int:
-    """Run the recorded job `key` below `output` again, in its place; the exit code.
+    """Run a recorded job again, in its place; the exit code.
+
+    Args:
+        key: its key or the beginning of it, after `<name>/` where several studies share it; or its folder.
+        output: where records lie.
 
     Raises:
         UserError: there is no such job, or its record cannot be used to run it.
     """
     from paribus.build import check
 
-    folders = [path.parent for path in sorted(output.glob(f"*/{key}*/{RECORD_FILE}"))]
-    if len(folders) != 1:
-        known = [path.parent.name for path in output.glob(f"*/*/{RECORD_FILE}")]
-        found = f"{len(folders)} runs" if folders else f"no run.{nearest(key, known)}"
-        raise UserError(f"--key {key}: expected the key of one run below {output}, found {found}")
+    folder = _folder_of(key, output)
     try:
-        old = read_record(folders[0])
+        old = read_record(folder)
     except UnreadableRecord as error:
         raise UserError(f"--key {key}: {error}; run it with the words that made it") from None
-    config = {**old.config, "output": str(output), "name": folders[0].parent.name, "rerun": "all"}
+    config = {**old.config, "output": str(folder.parents[1]), "name": folder.parent.name, "rerun": "all"}
     check(config)
-    if train_key(config) != folders[0].name:
+    if train_key(config) != folder.name:
         raise UserError(
-            f"--key {key}: the config in {folders[0] / RECORD_FILE} has the key {train_key(config)} now, "
+            f"--key {key}: the config in {folder / RECORD_FILE} has the key {train_key(config)} now, "
             "so it would be another run; run it with the words that made it"
         )
     signal.signal(signal.SIGTERM, _stop)
@@ -268,6 +270,27 @@ def rerun(key: str, output: Path) -> int:
         return 1
     print(summary(record))
     return 0 if record.status == "finished" else 1
+
+
+def _folder_of(key: str, output: Path) -> Path:
+    """The folder of the one run that `key` means, as for `rerun`."""
+    for folder in (Path(key), Path(key).parent):
+        if len(folder.parts) > 2 and (folder / RECORD_FILE).is_file():
+            return folder
+    *above, last = key.split("/")
+    name = "/".join(above) or "*"
+    folders = [path.parent for path in sorted(output.glob(f"{name}/{last}*/{RECORD_FILE}"))] if last else []
+    if len(folders) == 1:
+        return folders[0]
+    if not folders:
+        known = [path.parent.name for path in output.glob(f"*/*/{RECORD_FILE}")]
+        near = nearest(last, known)
+        raise UserError(f"--key {key}: expected the key of one run below {output}, found none.{near}")
+    where = [] if output == Path("runs") else ["--output", str(output)]
+    ways = [["--key", f"{each.parent.name}/{each.name}", *where] for each in folders[:MOST_SHOWN]]
+    lines = "".join(f"\n  paribus run {shlex.join(way)}" for way in ways)
+    more = f"\n  and {len(folders) - MOST_SHOWN} more" if len(folders) > MOST_SHOWN else ""
+    raise UserError(f"--key {key}: there are {len(folders)} such runs below {output}; say which:{lines}{more}")
 
 
 def after_sweep(plan: Plan) -> None:
