@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from paribus.arguments import RUN_OPTIONS, parsers
 from paribus.cli import main
+from paribus.study.plan import RUN_AGAIN
 from paribus.study.records import read_records
 
 
@@ -260,6 +262,23 @@ def test_list_describes_every_choice(capsys):
     assert all(len(line.split(maxsplit=1)) == 2 for line in lines)
     assert main(["list", "objectiv"]) == 2
     assert "'objective'" in capsys.readouterr().err
+
+
+def test_the_help_of_run_names_its_flags_policies_and_launchers(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = capsys.readouterr().out
+    for word in (*RUN_OPTIONS, "rerun=", *RUN_AGAIN, "hydra/launcher=", "completion", "name=", "output="):
+        assert word in said, word
+
+
+def test_the_page_on_the_command_line_names_all_there_is():
+    page = (Path(__file__).parents[1] / "docs" / "command_line.md").read_text()
+    _, commands = parsers()
+    for name, parser in commands.items():
+        assert f"paribus {name}" in page
+        assert all(f"`{flag}" in page for flag in parser.options if flag not in ("-h", "--help")), name
+    assert all(f"`{word}" in page for word in (*RUN_OPTIONS, *RUN_AGAIN)), page
 
 
 def test_plan_as_json(capsys):

@@ -22,7 +22,7 @@ paribus COMMAND --help says more about each command; paribus completion bash set
 exit codes: 0 done, 1 something failed or was refuted, 2 a mistake in the input, 3 nothing decided"""
 
 RUN_OPTIONS = (
-    *("-m", "--multirun", "--cfg", "--resolve", "--package", "--config-dir", "--info"),
+    *("-m", "--multirun", "--cfg", "--resolve", "--package", "--config-dir"),
     *("--key", "--output", "--help", "--hydra-help"),
 )
 """Flags of `paribus run`: Hydra's that serve here, and its own."""
