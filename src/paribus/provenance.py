@@ -31,7 +31,17 @@ NOT_COMPUTING = (
         "listing.py",
         "compare.py",
     ),
-    *("verify.py", "evaluate.py", "explain.py", "settings.py", "tree.py", "loggers.py", "mirror.py", "provenance.py"),
+    *(
+        "verify.py",
+        "evaluate.py",
+        "explain.py",
+        "settings.py",
+        "convergence.py",
+        "tree.py",
+        "loggers.py",
+        "mirror.py",
+        "provenance.py",
+    ),
 )
 """What of the package can be changed without changing what a run computes. Anything new counts until it is named."""
 

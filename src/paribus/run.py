@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from paribus.compose import Composer, admit_bundles, conf_dir, open_tree, own_choices
+from paribus.convergence import still_falling
 from paribus.errors import UserError, nearest
 from paribus.explain import EXPLAINED, explain, resolved
 from paribus.provenance import code_hash
@@ -237,7 +238,9 @@ def summary(record: RunRecord) -> str:
         lines += [f"  {name:<24} {value:.6g}" for name, value in row.metrics.items()]
     if record.failure:
         lines.append(f"  {record.failure.kind}: {record.failure.message} (step {record.failure.step})")
-    return "\n".join([*lines, f"  {run_folder(record.config, record.key) / RECORD_FILE}"])
+    folder = run_folder(record.config, record.key)
+    note = still_falling(folder) if record.status == "finished" else ""
+    return "\n".join([*lines, f"  {folder / RECORD_FILE}", *([note] if note else [])])
 
 
 def rerun(key: str, output: Path) -> int:
