@@ -13,7 +13,7 @@ from paribus.families import Regression
 from paribus.networks import Mlp
 from paribus.objectives import Absolute, GaussianLikelihood, Huber, Loss, Objective, Squared
 from paribus.population import Member, NotStackable, Population
-from paribus.population.choice import choose
+from paribus.population.choice import choose, rounds
 from paribus.population.stack import Stack
 from paribus.schedules import Constant, Cosine, Warmup
 from paribus.training import Training
@@ -396,12 +396,41 @@ def test_what_cannot_be_stacked_is_refused_with_its_reason(make, reason):
     assert reason in choice.why
 
 
+@pytest.mark.parametrize(("seconds", "together"), [
+    ((1.2, 0.518), False),  # seconds of a step of both members, and of one alone
+    ((0.958, 0.518), False),  # 0.92 of the loop's time is noise
+    ((0.92, 0.518), True),
+])  # fmt: skip
+def test_a_program_is_chosen_where_it_is_clearly_faster(monkeypatch, seconds, together):
+    monkeypatch.setattr("paribus.population.choice.rounds", lambda candidates, clock: list(seconds))
+    assert choose(begun([family(0), family(1)]), training()).together is together
+
+
+def test_ways_take_turns_and_the_least_time_counts():
+    """A clock that each step moves by its way's time, and by 10 s more in the first turn: a slow stretch hits both."""
+    now, order = [0.0], []
+
+    def way(name, seconds):
+        def advance(steps):
+            order.append(name)
+            now[0] += seconds * len(steps) + (10.0 if len(order) in (5, 6) else 0.0)
+
+        return advance
+
+    fast, slow = rounds([way("fast", 0.25), way("slow", 0.5)], lambda: now[0])
+    assert (fast, slow) == pytest.approx((0.25, 0.5))
+    assert order == ["fast", "slow"] * 5
+
+
+def test_runs_that_diverge_at_once_can_be_tried():
+    choice = choose(begun([family(seed, optimizer=using(SGD, lr=1e200)) for seed in range(2)]), training())
+    assert "ms a step" in choice.why
+
+
 def test_measuring_changes_nothing():
     families = [family(seed, hidden=4) for seed in range(40)]
     before = [parameter.clone() for each in families for parameter in each.parameters()]
-    choice = choose(begun(families), training(precision="32-true"))
-    assert choice.together, choice.why
-    assert "ms a step" in choice.why
+    assert "ms a step" in choose(begun(families), training(precision="32-true")).why
     assert all(map(torch.equal, before, [parameter for each in families for parameter in each.parameters()]))
     assert all(each.step == 0 for each in families)
 

@@ -122,7 +122,7 @@ def _together(
         losses = stack.validation_loss(batch).total.detach()
         for row, each in enumerate(values):
             each["val/loss"] = losses[row]
-    for steps in _late(families[0], total):
+    for steps in [] if stack.is_over() else _late(families[0], total):
         means = stack.advance(steps, loaders, families[0].clip_norm)
         for row, each in enumerate(values):
             each |= _named("at the last step,", {name: mean[row] for name, mean in means.items()})

@@ -113,6 +113,7 @@ def _together(members: Sequence[Member], training: Training) -> Advance:
     loaders = [training.loader(members[place].data, lambda: 0) for place in places]
 
     def advance(steps: range) -> None:
+        stack.stopped.fill_(-1)  # members that diverge at once are timed as if they had not
         with _precision(training):
             stack.advance(steps, loaders, training.clip_norm)
 
