@@ -318,3 +318,22 @@ def test_the_runs_of_another_folder_are_named_with_it(capsys):
     assert told.count(f"/{key} --output 'else where'") == 2
     assert main(["run", "--key", f"one/{key}", "--output", "else where"]) == 0
     assert main(["run", "--key", "", "--output", "else where"]) == 2
+
+
+def test_new_jobs_are_not_run_on_other_data_than_those_that_are_kept(capsys):
+    words = ["-m", "objective=squared,absolute", "hydra/launcher=basic"]
+    assert run(*words, "seed=0,1") == 0
+    table(3.0)
+    before = records()
+    capsys.readouterr()
+    assert run(*words, "seed=0,1,2") == 2
+    told = capsys.readouterr().err
+    assert "table.csv has changed since 4 of these jobs were run" in told
+    assert "rerun=changed" in told
+    assert "name=scratch_2" in told
+    assert records() == before
+    assert run(*words, "seed=0,1,2", "rerun=changed") == 0
+    assert len(records()) == 6
+    table(4.0)
+    assert run(*words, "seed=3") == 0
+    assert main(["plan", "trainer.max_steps=5", "trainer.validate_every=5", *TABLE, *words[1:], "seed=0,3,4"]) == 2

@@ -1,10 +1,12 @@
 import copy
 import time
+from dataclasses import replace
 
 import pytest
 
 from paribus.errors import UserError
 from paribus.study.confounds import check_records, find_confounds, refuse_confounds
+from paribus.study.inference import inferred_study
 from paribus.study.keys import flat
 from paribus.study.records import RunRecord
 from paribus.study.structure import parse_study
@@ -169,3 +171,17 @@ def test_a_thousand_jobs_take_less_than_a_second():
     begin = time.process_time()
     refuse(configs)
     assert time.process_time() - begin < 1
+
+
+def test_runs_on_two_versions_of_a_file_do_not_compare():
+    def read(content, seed):
+        made = record(config(seed=seed))
+        return replace(
+            made, key=f"{content}{seed}", provenance={"files": {"t.csv": [9, content], "u.csv": [1, "same"]}}
+        )
+
+    check_records(STUDY, [read("aa", 0), read("aa", 1), record(config("huber"))])
+    with pytest.raises(UserError, match=r"t.csv has changed.*2 read one such as run aa0, 1 read one such as run bb2"):
+        check_records(STUDY, [read("aa", 0), read("aa", 1), read("bb", 2)])
+    assert inferred_study([read("aa", 0), read("aa", 1)])[1] == ()
+    assert "t.csv has changed" in inferred_study([read("aa", 0), read("bb", 1)])[1][0]

@@ -1,6 +1,6 @@
 """Confounds: whatever differs between the arms of a study besides what the study varies on purpose."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,12 +53,29 @@ def check_records(study: Study, records: Sequence[RunRecord]) -> None:
     is taken as derived when it equals, in every record, one and the same leaf that the study covers.
 
     Raises:
-        UserError: as above.
+        UserError: as above; or a file that data was read from was not the same for all.
     """
+    if changed := changed_data(records):
+        advice = "The same command with rerun=changed runs again what is not of the version there is now."
+        raise UserError(f"not everything else is equal. {' '.join(changed)} {advice}")
     leaves = [flat(record.config) for record in records]
     confounds = [each for each in find_confounds(study, leaves) if not is_derived(study, each.key, leaves)]
     if confounds:
         raise UserError(_message(study, confounds, [f"run {record.key}" for record in records]))
+
+
+def changed_data(records: Collection[RunRecord]) -> list[str]:
+    """A sentence on each file that data was read from and that was not the same for all."""
+    contents: dict[str, dict[object, list[str]]] = {}
+    for record in records:
+        for path, content in record.provenance.get("files", {}).items():
+            contents.setdefault(path, {}).setdefault(tuple(content), []).append(record.key)
+    told = []
+    for path, versions in contents.items():
+        if len(versions) > 1:
+            shown = ", ".join(f"{len(keys)} read one such as run {keys[0]}" for keys in versions.values())
+            told.append(f"{path} has changed between these runs, which read {len(versions)} versions of it: {shown}.")
+    return told
 
 
 def find_confounds(study: Study, leaves: Sequence[Mapping[str, Any]]) -> list[Confound]:

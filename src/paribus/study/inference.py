@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from paribus.study.confounds import UNCOMPARED
+from paribus.study.confounds import UNCOMPARED, changed_data
 from paribus.study.keys import flat, is_below
 from paribus.study.levels import Level, canonical, label
 from paribus.study.records import RunRecord
@@ -28,7 +28,7 @@ def inferred_study(records: Collection[RunRecord]) -> tuple[Study, tuple[str, ..
     }
     groups = {key for record in records for key in record.choices}
     varied = {key: values for key, values in levels.items() if len(values) > 1 and key != REPLICATE}
-    notes = []
+    notes = changed_data(records)
     kept: list[str] = []
     for key in sorted(varied, key=lambda key: (key not in groups, key)):
         if len(varied[key]) > MOST_LEVELS:

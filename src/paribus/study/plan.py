@@ -232,7 +232,9 @@ def make_plan(
     refuse_confounds(study, [plan.name(job) for job in jobs], [job.config.unresolved for job in jobs])
     _refuse_duplicates(plan)
     _refuse_mixing(plan)
-    return plan.refreshed()
+    plan = plan.refreshed()
+    _refuse_changed_data(plan)
+    return plan
 
 
 def _planned(assignment: Assignment, config: JobConfig, declared: Mapping[str, Any] | None) -> PlannedJob:
@@ -326,3 +328,20 @@ def _as_record(job: PlannedJob) -> RunRecord:
     return RunRecord(
         job.key, config.resolved["name"], "running", config.resolved, config.choices, config.resolved["seed"]
     )
+
+
+def _refuse_changed_data(plan: Plan) -> None:
+    """Refuse to run jobs on a file that has changed since others, which would be kept, were run on it."""
+    kept = [job for job in plan.changed if job.state == "other data"]
+    due = plan.due
+    now = {path for job in due for path in fingerprint(job.config.resolved)} if kept else set()
+    for job in kept:
+        record = read_record(job.folder)
+        for path in changed_files(record, job.config.resolved):
+            if path in now:
+                raise UserError(
+                    f"{path} has changed since {len(kept)} of these jobs were run, such as job ({plan.name(job)}); "
+                    f"{len(due)} are to be run on it as it is now, and the two would not compare, so nothing is run. "
+                    f"Either\n  run all on what it is now: rerun=changed\n  or in a folder of their own: "
+                    f"name={plan.folder.name}_2\n  or put back the file as it was"
+                )
