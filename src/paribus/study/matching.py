@@ -74,11 +74,14 @@ def one_of_known(name: str, value: object, known: Mapping[object, Level]) -> Lev
     """The declared level that `value` is."""
     if value is ABSENT:
         raise NoLevel(f"it has no {name}")
+    # A node for which no option was chosen, but whose keys were set one by one.
+    option = None if isinstance(value, Mapping) else value
     try:
-        return known[canonical(value)]
+        return known[canonical(option)]
     except KeyError:
         levels = ", ".join(label(level) for level in list(known.values())[:8])
-        raise NoLevel(f"its {name} is {value!r}, which is not among {levels}") from None
+        what = f"no option but a {value.get('_target_', 'node')}" if isinstance(value, Mapping) else repr(value)
+        raise NoLevel(f"its {name} is {what}, which is not among {levels}") from None
 
 
 def bundle_level(factor: Factor, record: RunRecord) -> Level:
