@@ -25,5 +25,5 @@ def test_a_node_without_an_option_is_a_level_of_an_inferred_study():
 def test_a_node_without_an_option_is_told_by_its_class():
     chosen, other = record("a", "paribus.Squared", "squared"), record("b", "paribus.Huber", "huber")
     placer = Placer(inferred_study([chosen, other])[0])
-    with pytest.raises(NoLevel, match="its objective is no option but a paribus.Huber, which is not among"):
+    with pytest.raises(NoLevel, match=r"its objective is no option but a paribus\.Huber, which is not among"):
         placer.place(record("c", "paribus.Huber"))
