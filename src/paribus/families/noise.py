@@ -4,6 +4,7 @@ A loss that drew its own random numbers could not be resumed from a step, and un
 than alone. So a family declares what it needs and receives it with the batch.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +16,11 @@ from paribus.streams import stream_seed
 Noise = dict[str, Tensor]
 """Noise of one minibatch by name, each `[batch, *shape]`."""
 
-BLOCK = 64
-"""Steps whose noise is drawn at once; part of what a seed means, so never a setting."""
+BLOCK, BLOCK_NUMBERS = 64, 65_536
+"""Steps whose noise is drawn at once, and numbers: fewer steps, but at least one, where a step needs many.
+
+Part of what a seed means, so never settings. Small blocks can be kept, a stream a member of a population.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,31 +38,42 @@ class NoiseStream:
         spec: what each example needs, by name.
         batch_size: rows drawn a step; a shorter minibatch takes the first of them.
         seed: the run's seed.
+
+    Attributes:
+        numbers: that a step needs.
+        block_steps: steps whose noise is drawn at once.
     """
 
     def __init__(self, spec: dict[str, NoiseSpec], batch_size: int, seed: int) -> None:
         self.spec, self.batch_size, self.seed = spec, batch_size, seed
+        self.numbers = batch_size * sum(math.prod(each.shape) for each in spec.values())
+        self.block_steps = max(1, min(BLOCK, BLOCK_NUMBERS // max(1, self.numbers)))
         self._block: tuple[int, Noise] = (-1, {})
 
     def at(self, step: int, like: Tensor) -> Noise:
         """The noise of one step for the minibatch `like: [batch, ...]`, in its dtype and on its device."""
         if not self.spec:
             return {}
-        number, position = divmod(step, BLOCK)
-        if self._block[0] != number:
-            self._block = (number, self._draw(number))
-        return {name: block[position, : len(like)].to(like) for name, block in self._block[1].items()}
+        number, position = divmod(step, self.block_steps)
+        return {name: block[position, : len(like)].to(like) for name, block in self._drawn(number).items()}
 
     def span(self, first: int, stop: int) -> Noise:
         """The noise of steps `first` to `stop - 1`, by name, `[steps, batch, *shape]` for whole minibatches."""
-        blocks = [self._draw(number) for number in range(first // BLOCK, (stop - 1) // BLOCK + 1)]
-        start = first - first // BLOCK * BLOCK
+        length = self.block_steps
+        blocks = [self._drawn(number) for number in range(first // length, (stop - 1) // length + 1)]
+        start = first % length
         return {name: torch.cat([block[name] for block in blocks])[start : start + stop - first] for name in self.spec}
+
+    def _drawn(self, number: int) -> Noise:
+        """A block, kept until another is asked for: consecutive spans may begin and end within one."""
+        if self._block[0] != number:
+            self._block = (number, self._draw(number))
+        return self._block[1]
 
     def _draw(self, number: int) -> Noise:
         generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", number))
         draw = {"normal": torch.randn, "uniform": torch.rand}
         return {
-            name: draw[spec.distribution](BLOCK, self.batch_size, *spec.shape, generator=generator)
+            name: draw[spec.distribution](self.block_steps, self.batch_size, *spec.shape, generator=generator)
             for name, spec in self.spec.items()
         }

@@ -28,7 +28,7 @@ from paribus.population.optimizers import (
 )
 
 BLOCK_BYTES = 16_000_000
-"""Minibatches gathered at a time: more would fall out of the cache before they are used."""
+"""Minibatches and noise gathered at a time: more would fall out of the cache before they are used."""
 
 Tensors = dict[str, Tensor]
 
@@ -170,8 +170,9 @@ class Stack(nn.Module):
                 start = stop
 
     def _blocks(self, steps: range, loaders: Sequence[ChunkLoader]) -> Iterator[range]:
-        step_bytes = sum(rows[:1].nbytes for rows in loaders[0].rows.values()) * loaders[0].batch_size * self.size
-        length = max(1, BLOCK_BYTES // max(1, step_bytes))
+        batch_bytes = sum(rows[:1].nbytes for rows in loaders[0].rows.values()) * loaders[0].batch_size
+        noise_bytes = self._families[0].noise.numbers * self.matrices[0].element_size()
+        length = max(1, BLOCK_BYTES // max(1, (batch_bytes + noise_bytes) * self.size))
         for first in range(steps.start, steps.stop, length):
             yield range(first, min(first + length, steps.stop))
 
