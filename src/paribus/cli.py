@@ -1,8 +1,10 @@
 """The command `paribus`. Imports nothing heavy until a command needs it: help and lists answer at once."""
 
 import argparse
+import atexit
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"paribus: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C finds nothing left to stop
         print("paribus: stopped; the same command goes on from here", file=sys.stderr)
         return 130
     except BrokenPipeError:

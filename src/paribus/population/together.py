@@ -58,13 +58,14 @@ def _train(group: Sequence[Begun], tile: int, folder: Path) -> list[Callable[[],
     finally:
         for each in group:
             each.share.seconds += training.earlier_seconds / len(group)
-    saves = training.save_checkpoint and not limit
-    checkpoint = torch.load(folder / WEIGHTS_FILE, weights_only=True) if saves else None
-
+    checkpoint = (
+        torch.load(folder / WEIGHTS_FILE, weights_only=True) if training.save_checkpoint and not limit else None
+    )
     ends: list[Callable[[], None]] = []
     for each, diverged in zip(group, population.failures(), strict=True):
-        error = diverged or (_time_is_up(training.max_minutes, len(group)) if limit else None)
-        ends.append(partial(_finish, each, error, checkpoint))
+        had_ended = each.member.family.step < population.step and not training.save_checkpoint  # whose weights are lost
+        late = _time_is_up(training.max_minutes, len(group)) if limit and not had_ended else None
+        ends.append(partial(_finish, each, diverged or late, checkpoint))
     return ends
 
 
