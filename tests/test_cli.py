@@ -146,6 +146,11 @@ def test_plan_refuses_what_run_refuses(words, capsys):
     assert "expected" in capsys.readouterr().err
 
 
+def test_a_factor_that_is_no_key_is_told_as_a_factor(capsys):
+    assert main(["plan", "experiment=robust_regression_demo", "+study.factors.foo=[1,2]"]) == 2
+    assert "study.factors.foo: foo=1: there is no key 'foo'" in capsys.readouterr().err
+
+
 def test_loggers_stand_side_by_side(capsys):
     assert main(["plan", "logger=[none,tensorboard]"]) == 0
 

@@ -132,6 +132,14 @@ def test_what_pairing_is_worth_is_always_said(tmp_path, capsys):
     assert "; pairing " in capsys.readouterr().out
 
 
+def test_arms_without_a_common_replicate_are_said_to_have_none(tmp_path, capsys, values):
+    write(tmp_path, "absolute", values[0][:1])
+    write(tmp_path, "squared", values[1][:2])
+    (tmp_path / "squared0" / "run.json").unlink()
+    assert main(["compare", str(tmp_path)]) == 0
+    assert "no two arms have a seed in common" in capsys.readouterr().out
+
+
 def test_the_unit_of_a_metric_is_shown(tmp_path, capsys, values):
     write(tmp_path, "absolute", values[0])
     write(tmp_path, "squared", values[1])

@@ -52,10 +52,14 @@ def compare_paths(paths: Sequence[Path], factors: Sequence[str], metrics: Sequen
         raise UserError(f"the runs below {', '.join(map(str, paths))} differ in nothing but {study.replicate.key}")
     chosen = [study.metric(metric.name, "--metric") for metric in wanted] or list(study.metrics)
     print(describe_design(comparison))
+    told = 0
     for metric in chosen:
         findings = pairwise(study, comparison, metric.name, study.factors[0].name)
         if findings and (wanted or any(finding.n for finding in findings)):
+            told += 1
             print(f"\n{metric_text(metric)}\n" + "\n".join(line(finding, study.factors[0]) for finding in findings))
+    if not told:
+        print(f"\nno two arms have a {study.replicate.key} in common, so there is nothing to compare pair by pair")
     return 0
 
 

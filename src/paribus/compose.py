@@ -107,6 +107,7 @@ class Composer:
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
         self._bases: dict[tuple[str, ...], _Base] = {}
+        self._factors: frozenset[str] = frozenset()
 
     def requests(self, overrides: Sequence[str]) -> list[Request]:
         """The overrides of a command line, without those of Hydra's own node.
@@ -125,8 +126,10 @@ class Composer:
             each.line for each in requests if not each.swept and (self.is_group(each.key) or _is_of_study(each.key))
         ]
         with explained(chosen):
-            study = self.compose(chosen).study
-            return None if study is None else cast(dict[str, Any], OmegaConf.to_container(study, resolve=True))
+            node = self.compose(chosen).study
+            study = None if node is None else cast(dict[str, Any], OmegaConf.to_container(node, resolve=True))
+        self._factors = frozenset(study.get("factors") or ()) if study else frozenset()
+        return study
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The config of the job with these overrides, equal to the one that Hydra composes for it.
@@ -152,7 +155,7 @@ class Composer:
         """
         parsed = self._parse(overrides)
         values = [each for each in parsed if not self._is_shared(each) and not _is_of_study(each.key_or_group)]
-        with explained(overrides):
+        with self._told_of_factors(), explained(overrides):
             ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, RunMode.RUN, from_shell=True)
             base = self._base(parsed)
             task = pickle.loads(base.task)
@@ -219,6 +222,17 @@ class Composer:
         """Whether Hydra needs the override to compose, rather than to set a value in what is composed."""
         is_choice = not isinstance(override.value(), dict) and self.is_group(override.key_or_group)
         return is_choice or override.is_hydra_override()
+
+    @contextmanager
+    def _told_of_factors(self) -> Iterator[None]:
+        """Raises a mistake in a level of the study, which nobody typed as the override that it became, as such."""
+        try:
+            yield
+        except UserError as error:
+            key = str(error).partition("=")[0]
+            if key not in self._factors:
+                raise
+            raise UserError(f"study.factors.{key}: {error}") from error
 
     def _base(self, parsed: Sequence[Override]) -> "_Base":
         lines = tuple(str(each.input_line) for each in parsed if self._is_shared(each))

@@ -18,31 +18,10 @@ PACKAGES = ("paribus", "torch", "pytorch-lightning", "hydra-core", "numpy", "sci
 USERS_OWN = "PARIBUS_TARGETS"
 """Environment variable with more packages that a config may name, separated by commas."""
 NOT_COMPUTING = (
-    *(
-        "report",
-        "study",
-        "cli.py",
-        "arguments.py",
-        "complete.py",
-        "__main__.py",
-        "run.py",
-        "sweep.py",
-        "display.py",
-        "listing.py",
-        "compare.py",
-    ),
-    *(
-        "verify.py",
-        "evaluate.py",
-        "explain.py",
-        "settings.py",
-        "convergence.py",
-        "tree.py",
-        "loggers.py",
-        "mirror.py",
-        "provenance.py",
-    ),
-)
+    "report", "study", "cli.py", "arguments.py", "complete.py", "__main__.py", "run.py", "sweep.py",
+    "display.py", "listing.py", "compare.py", "verify.py", "evaluate.py", "explain.py", "settings.py",
+    "convergence.py", "tree.py", "loggers.py", "mirror.py", "provenance.py",
+)  # fmt: skip
 """What of the package can be changed without changing what a run computes. Anything new counts until it is named."""
 
 
