@@ -11,7 +11,7 @@ from paribus.families import Regression
 from paribus.networks import Mlp
 from paribus.objectives import Huber, Objective, Squared
 from paribus.population import NotStackable
-from paribus.population.structure import structure
+from paribus.population.structure import structure, what_sets_apart
 from paribus.schedules import Constant, Cosine
 
 
@@ -98,3 +98,14 @@ def test_what_cannot_be_compared_is_refused_by_name(held, what):
     """Even one that both hold: nobody can tell whether a loss changes it."""
     with pytest.raises(NotStackable, match=rf"^objective\.held is {what}, which cannot be compared between runs$"):
         structure(family(objective=Plain(held)))
+
+
+def test_what_sets_one_apart_is_named_against_the_most_similar_other():
+    mine, others = family(objective=Plain(0.1)), [family(hidden=9), family(objective=Plain(0.2), seed=1)]
+    assert what_sets_apart(mine, others) == "there is one of its kind: objective.held is its own"
+    assert what_sets_apart(mine, [family(), others[0]]) == (
+        "there is one of its kind: the class of objective is its own"
+    )
+    assert what_sets_apart(mine, [family(objective=Plain(object()))]) == "there is one of its kind"
+    assert what_sets_apart(mine, []) == "there is one of its kind"
+    assert what_sets_apart(family(objective=Plain(object())), [mine]) == "there is one of its kind"

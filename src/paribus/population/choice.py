@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import torch
 
 from paribus.errors import NonFiniteLoss
+from paribus.families.contract import Family
 from paribus.population.agreement import VALIDATION_ROWS, refusal
 from paribus.population.members import Member, Population
+from paribus.population.structure import what_sets_apart
 from paribus.training import Training
 
 ROUNDS = 3
@@ -41,13 +43,13 @@ class Choice:
     tile: int = 0
 
 
-def choose(members: Sequence[Member], training: Training) -> Choice:
+def choose(members: Sequence[Member], training: Training, others: Sequence[Family] = ()) -> Choice:
     """The way to train members of one structure: together if that is right and clearly faster.
 
-    Neither their weights nor their streams change.
+    Neither their weights nor their streams change. `others`: of other structures, to tell what keeps one apart.
     """
     if len(members) == 1:
-        return Choice(False, "there is one of its kind")
+        return Choice(False, what_sets_apart(members[0].family, others))
     if reason := why_apart(members, training):
         return Choice(False, reason)
     sizes = _tile_sizes(members, training)

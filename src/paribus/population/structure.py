@@ -5,7 +5,8 @@ may differ between members. Everything else that a family holds is its structure
 compared (a plain tensor, a random generator, an object) keeps a family out of every program.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from functools import cache, partial
 from pathlib import PurePath
@@ -41,8 +42,12 @@ class Structure:
 
     def difference(self, other: "Structure") -> str:
         """The first fact that is not the same in both; empty if there is none."""
+        return next(iter(self.differences(other)), "")
+
+    def differences(self, other: "Structure") -> list[str]:
+        """The facts that are not the same in both."""
         names = [*self.facts, *(name for name in other.facts if name not in self.facts)]
-        return next((name for name in names if self.facts.get(name) != other.facts.get(name)), "")
+        return [name for name in names if self.facts.get(name) != other.facts.get(name)]
 
 
 def structure(family: Family) -> Structure:
@@ -66,6 +71,17 @@ def structure(family: Family) -> Structure:
     for name, tensor in _tensors(family):
         facts[f"the shape of {name}"] = (tensor.shape, tensor.dtype, isinstance(tensor, nn.Parameter))
     return Structure(facts)
+
+
+def what_sets_apart(family: Family, others: Sequence[Family]) -> str:
+    """That there is one of its kind, and what it does not share with the most similar other, if both could stack."""
+    differences = []
+    for other in others:
+        with suppress(NotStackable):
+            named = structure(family).differences(structure(other))
+            differences.append([name for name in named if not name.startswith(("the shape of", "the mode of"))])
+    named = min(differences, key=len, default=[])
+    return f"there is one of its kind{f': {named[0]} is its own' if named else ''}"
 
 
 def _method(family: Family, phase: Phase) -> str:
