@@ -3,29 +3,28 @@
 Each job leaves the record, the curves and the checkpoint that it would have left alone.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from paribus.data.contract import InMemoryData
 from paribus.display import say
 from paribus.errors import stopped
+from paribus.families.contract import Family
 from paribus.job import Job, Run, add_rows, is_trained_again, prepared_data
 from paribus.population.begun import Begun, Outcome
-from paribus.population.choice import Choice, choose
+from paribus.population.choice import TILES, Choice, choose
 from paribus.population.interrupts import undisturbed
-from paribus.population.memory import state_bytes
-from paribus.population.optimizers import NotStackable
+from paribus.population.kinds import kind_of, kinds_of, name_of
+from paribus.population.memory import state_bytes, step_bytes
 from paribus.population.share import Share, counted
-from paribus.population.structure import structure
 from paribus.population.together import train_together
 from paribus.population.unfinished import FolderHeld, Unfinished, opened, population_folder, tell_over
 from paribus.run import keeps, lacks_rows, recorded
 from paribus.study.locks import Claim, claim
 from paribus.study.records import key_of
 
-NAMED = ("data", "network", "objective", "optimizer")
-"""Config groups by which runs are named."""
 MOST_AT_ONCE = 512
 """Jobs that are claimed and prepared before they are trained: each claim is kept alive by a thread of its own."""
 
@@ -51,6 +50,8 @@ class Runner:
         self._data: dict[str, InMemoryData] = {}
         self._begun: list[Begun] = []
         self._taken = 0
+        self._counts: Counter[str] = Counter()
+        self._step_bytes: dict[str, int] = {}
 
     def run(self) -> None:
         """Run all. Whatever it raises, no folder is held any more, and the records of what had begun say so.
@@ -65,7 +66,7 @@ class Runner:
             for place in range(len(self._jobs)):
                 if place not in first:
                     self._begin(place)
-                if self._taken > self._memory or len(self._begun) >= MOST_AT_ONCE:
+                if self._memory_taken() > self._memory or len(self._begun) >= MOST_AT_ONCE:
                     self._train()
             self._train()
         except BaseException as error:
@@ -117,8 +118,26 @@ class Runner:
         begun.do(lambda: begun.run.prepare(self._shared_data(job.config)))
         if not begun.is_open:
             return None
-        self._taken += state_bytes(begun.run, [other.run.data for other in self._begun[:-1] if other.is_open])
+        self._count(begun.run)
         return begun
+
+    def _count(self, run: Run) -> None:
+        """Count the memory of a prepared run. Runs of one kind take as much a step."""
+        self._taken += state_bytes(run, [other.run.data for other in self._begun[:-1] if other.is_open])
+        kind = kind_of(run.job.config)
+        self._counts[kind] += 1
+        if kind not in self._step_bytes:
+            self._step_bytes[kind] = step_bytes(run)
+
+    def _memory_taken(self) -> int:
+        """Bytes that what has begun will take: all that is kept, and the steps of the tile that takes most."""
+        steps = (self._step_bytes[kind] * self._at_a_time(count) for kind, count in self._counts.items())
+        return self._taken + max(steps, default=0)
+
+    def _at_a_time(self, count: int) -> int:
+        """Of so many members, those whose steps are taken at a time; a GPU takes those of all."""
+        on_gpu = any(each.run.training.accelerator == "gpu" for each in self._begun)
+        return count if on_gpu else min(count, max(TILES))
 
     def _begun_or_settled(self, job: Job, mine: Claim, share: Share, place: int) -> Begun | str:
         """A claimed job, begun; or its status, if its record needs no training."""
@@ -141,14 +160,17 @@ class Runner:
 
     def _train(self) -> None:
         """Train, evaluate and close what has begun."""
-        for group in _kinds([each for each in self._begun if each.is_open]):
-            choice = _choice(group)
+        kinds = kinds_of([each for each in self._begun if each.is_open])
+        families = [group[0].member.family for group in kinds]
+        for place, group in enumerate(kinds):
+            choice = _choice(group, families[max(0, place - 1) : place] + families[place + 1 : place + 2])
             what = "as one program" if choice.together else "one after the other"
-            say(f"{len(group)} runs of {_name(group)} {what}: {choice.why}")
+            say(f"{len(group)} runs of {name_of(group)} {what}: {choice.why}")
             if choice.together:
                 self._train_together(group, choice.tile)
             _train_alone(group)
         self._begun, self._taken = [], 0
+        self._counts.clear()
         self._data.clear()
 
     def _train_together(self, group: Sequence[Begun], tile: int) -> None:
@@ -167,40 +189,15 @@ def _train_alone(group: Sequence[Begun]) -> None:
             each.train_alone()
 
 
-def _choice(group: Sequence[Begun]) -> Choice:
-    """How a group is trained. What goes wrong in trying is each member's own, which training it alone will tell."""
+def _choice(group: Sequence[Begun], others: Sequence[Family]) -> Choice:
+    """How a group is trained. What goes wrong in trying is each member's own, which training it alone will tell.
+
+    `others`: that came before and after, to tell what keeps one apart.
+    """
     try:
         with counted([each.share for each in group]):
-            return choose([each.member for each in group], group[0].run.training)
+            return choose([each.member for each in group], group[0].run.training, others)
     except Exception as error:
         if stopped(error):
             raise KeyboardInterrupt from error
         return Choice(False, f"a step failed ({type(error).__name__}: {error})")
-
-
-def _kinds(begun: Sequence[Begun]) -> list[list[Begun]]:
-    """The runs that one program could train: of one structure, budget, and sizes of data."""
-    kinds: dict[Hashable, list[Begun]] = {}
-    for each in begun:
-        sizes = {str(part): size for part, size in each.run.data.sizes().items()}
-        settings = key_of([each.run.job.config["trainer"], sizes, each.run.data.batch_size])
-        kinds.setdefault((settings, _structure(each)), []).append(each)
-    return list(kinds.values())
-
-
-def _structure(each: Begun) -> Hashable:
-    try:
-        return structure(each.member.family)
-    except NotStackable as reason:
-        return str(reason)
-    except Exception as error:
-        if stopped(error):
-            raise KeyboardInterrupt from error
-        return f"{type(error).__name__}: {error}"
-
-
-def _name(runs: Sequence[Begun]) -> str:
-    """What runs of one kind have in common, by the groups' choices; what they differ in is left out."""
-    choices = [each.run.job.choices for each in runs]
-    shared = {name: choice for name, choice in choices[0].items() if all(each.get(name) == choice for each in choices)}
-    return ", ".join(shared[name] for name in NAMED if name in shared)
