@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from paribus.report import ReportFiles, report
-from paribus.study.numbers import interval, number
+from paribus.study.numbers import estimate, interval
 from paribus.study.records import Failure, read_record, write_record
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}

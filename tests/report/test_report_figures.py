@@ -18,7 +18,7 @@ from paribus.report.figures import means, metric_figures
 from paribus.report.fits import read_fit
 from paribus.report.palette import DARK, DASHES, LIGHT, MARKERS, page_style
 from paribus.report.summaries import mean_interval, quantile
-from paribus.study.numbers import interval, number, percent
+from paribus.study.numbers import estimate, interval, number, percent
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +185,11 @@ def test_tables_of_comparisons_state_the_widest_level_and_the_findings(collected
     assert row.entries[1].text == f"▲ {number(expected.estimate)}"
     assert row.entries[1].detail == interval(expected.low, expected.high)
     assert row.entries[1].tone == "better"
+
+
+def test_an_estimate_has_the_decimals_of_its_interval() -> None:
+    assert estimate(1.00021, 0.9978, 1.0062) == "1.0002"
+    assert estimate(2.641, 2.08, 3.64) == "2.64"
+    assert estimate(math.inf, 1.0, math.inf) == "∞"
+    assert estimate(None, None, None) == "\N{EN DASH}"
+    assert estimate(0.066397, 0.06639700001, 0.06639700002) == "0.0664"

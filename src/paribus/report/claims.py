@@ -8,7 +8,7 @@ from paribus.report.axes import Axis, covering
 from paribus.report.chart import Panel
 from paribus.report.summaries import count, exponential
 from paribus.study.levels import label
-from paribus.study.numbers import interval, number, p_text, percent
+from paribus.study.numbers import estimate, interval, number, p_text, percent
 from paribus.study.telling import estimate_text as named_estimate
 from paribus.study.verdicts import Finding, Verdict
 
@@ -141,7 +141,7 @@ def estimate_name(finding: Finding) -> str:
 def estimate_text(finding: Finding) -> str:
     """The estimate with its interval, the interval's confidence and n."""
     return (
-        f"{number(finding.estimate)} {interval(finding.low, finding.high)} "
+        f"{estimate(finding.estimate, finding.low, finding.high)} {interval(finding.low, finding.high)} "
         f"({percent(finding.level)} interval, n = {finding.n})"
     )
 

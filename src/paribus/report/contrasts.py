@@ -8,7 +8,7 @@ from paribus.report.arrangement import Arrangement, short
 from paribus.report.figures import better_way, metric_title
 from paribus.study.comparison import Comparison
 from paribus.study.levels import Condition, canonical, label
-from paribus.study.numbers import interval, number, percent
+from paribus.study.numbers import estimate, interval, percent
 from paribus.study.structure import Factor, Metric
 from paribus.study.verdicts import Finding, pairwise
 
@@ -115,4 +115,4 @@ def entry(finding: Finding | None, metric: Metric, usual: int) -> Entry:
     symbol = {"better": "▲ ", "worse": "▼ ", "differs": "◆ "}.get(tone, "")
     n = "" if finding.n == usual else f" n = {finding.n}"
     shown = "no interval" if low is None or high is None else interval(low, high)
-    return Entry(symbol + number(finding.estimate), shown + n, tone, finding.note)
+    return Entry(symbol + estimate(finding.estimate, low, high), shown + n, tone, finding.note)

@@ -13,6 +13,7 @@ from paribus.report.summaries import count
 from paribus.study.comparison import Result
 from paribus.study.confounds import check_records
 from paribus.study.levels import label
+from paribus.study.narrowing import narrowings
 from paribus.study.numbers import number
 from paribus.study.records import RunRecord
 
@@ -88,6 +89,8 @@ def warnings(collected: Collected) -> list[str]:
     if not any(record.status == "finished" for record in records):
         texts.append("No run has finished yet, so there is nothing to compare.")
     texts.extend(confounds(collected))
+    if narrowed := narrowings(collected.study):
+        texts.append(f"This is a part of the study as it was declared: {', '.join(narrowed)}.")
     codes = different(records, "code") or different(records, "git.commit")
     if len(codes) > 1:
         texts.append(f"These records come from {len(codes)} versions of the code ({counted(codes)}).")
@@ -108,7 +111,9 @@ def warnings(collected: Collected) -> list[str]:
     if strangers:
         reasons = Counter(stranger.reason for stranger in strangers).most_common(3)
         told = "; ".join(f"{reason} ({n})" for reason, n in reasons)
-        texts.append(f"{count(len(strangers), 'record or row')} of this folder belong to no cell of the study: {told}.")
+        texts.append(
+            f"{count(len(strangers), 'result')} of this folder {'is' if len(strangers) == 1 else 'are'} in no cell of the study: {told}."
+        )
     texts.extend(collected.notes)
     return texts
 

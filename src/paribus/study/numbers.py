@@ -31,6 +31,15 @@ def interval(low: float | None, high: float | None) -> str:
     return f"[{plain(low, decimals)}, {plain(high, decimals)}]"
 
 
+def estimate(value: float | None, low: float | None, high: float | None) -> str:
+    """A number with as many decimals as its interval has, if those are more: `1.0002 [0.9978, 1.0062]`."""
+    text, ends = number(value), interval(low, high)
+    decimals = len(ends.split(",")[0].partition(".")[2])
+    if value is None or not math.isfinite(value) or "e" in text + ends or decimals <= len(text.partition(".")[2]):
+        return text
+    return plain(value, decimals)
+
+
 def plain(value: float, decimals: int) -> str:
     """A number with so many decimals, a true minus and thin spaces between thousands."""
     return f"{value:,.{decimals}f}".replace("-", MINUS).replace(",", THIN)

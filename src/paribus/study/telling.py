@@ -6,7 +6,7 @@ from math import inf, isfinite
 from paribus.study.comparison import Pairs
 from paribus.study.findings import Finding
 from paribus.study.levels import label
-from paribus.study.numbers import interval, number, percent
+from paribus.study.numbers import estimate, interval, percent
 
 
 def reason(answer: str, findings: Sequence[Finding], alpha: float) -> str:
@@ -94,7 +94,7 @@ def estimate_text(finding: Finding) -> str:
     if finding.estimate is None:
         return finding.name
     bounds = "" if finding.low is None or finding.high is None else f" {interval(finding.low, finding.high)}"
-    return f"{finding.name} = {number(finding.estimate)}{bounds}"
+    return f"{finding.name} = {estimate(finding.estimate, finding.low, finding.high)}{bounds}"
 
 
 def rounded(count: int) -> int:
