@@ -102,7 +102,8 @@ def test_page_tells_each_verdict_with_its_interval(files: ReportFiles) -> None:
     for verdict in files.verdicts:
         assert verdict.sentence in text
         for finding in verdict.findings:
-            told = f"{number(finding.estimate)} {interval(finding.low, finding.high)}"
+            low, high = finding.low, finding.high
+            told = f"{estimate(finding.estimate, low, high)} {interval(low, high)}"
             assert told in text
             assert f"n = {finding.n})" in text
 

@@ -162,7 +162,7 @@ def test_records_that_differ_in_more_than_the_study_says_are_told(tmp_path: Path
 def test_strangers_are_told(tmp_path: Path, synthetic: ModuleType) -> None:
     synthetic.write_study(tmp_path, ("squared", "absolute", "huber"), (0.2,), ("line",), 3, study_of())
     text = report(tmp_path).page.read_text()
-    assert "belong to no cell of the study" in text
+    assert "In no cell of the study, and so left out: " in text
     assert len(pandas.read_csv(tmp_path / "results.csv")) == 6
 
 

@@ -111,9 +111,7 @@ def warnings(collected: Collected) -> list[str]:
     if strangers:
         reasons = Counter(stranger.reason for stranger in strangers).most_common(3)
         told = "; ".join(f"{reason} ({n})" for reason, n in reasons)
-        texts.append(
-            f"{count(len(strangers), 'result')} of this folder {'is' if len(strangers) == 1 else 'are'} in no cell of the study: {told}."
-        )
+        texts.append(f"In no cell of the study, and so left out: {count(len(strangers), 'result')}; {told}.")
     texts.extend(collected.notes)
     return texts
 
