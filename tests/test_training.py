@@ -2,6 +2,7 @@
 
 import logging
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -107,7 +108,7 @@ class Crashing(Regression):
 
 @pytest.mark.parametrize(
     ("kind", "precision"),
-    [(torch.optim.Adam, "32-true"), (torch.optim.Adam, "64-true"), (torch.optim.LBFGS, "32-true")],
+    [(torch.optim.Adam, "32-true"), (torch.optim.Adam, "64-true"), (partial(torch.optim.LBFGS, max_iter=3), "32-true")],
 )
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path, kind, precision):
     settings = {"scheduler": Cosine(final=0.0), "input_noise": 0.2, "kind": kind}

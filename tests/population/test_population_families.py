@@ -192,6 +192,12 @@ def test_any_family_ends_as_alone(tmp_path, kind):
     assert_as_alone(kind, tmp_path)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Convolutional, Counting, Alternating, Annealed])
+def test_any_family_ends_as_alone_after_2000_steps(tmp_path, kind):
+    assert_as_alone(kind, tmp_path, max_steps=2000, validate_every=500, chunk_steps=64)
+
+
 def test_phases_and_buffers_under_clipping(tmp_path):
     assert_as_alone(Alternating, tmp_path, clip_norm=0.3)
 

@@ -30,7 +30,7 @@ class Phase:
 
     Attributes:
         name: its total is logged as `train/{name}`.
-        loss: pure function of a minibatch and its noise.
+        loss: pure function of a minibatch and its noise; it may read the family's `step` and change buffers in place.
         parts: the family's attributes whose parameters this phase moves.
         optimizer: makes the optimizer of those parameters.
         every: the phase runs at steps divisible by this.
