@@ -1,6 +1,11 @@
 """The memory that is free: what the machine has, and what the control groups around the process leave of it."""
 
+import torch
+
+from paribus.job import Run
 from paribus.population import memory
+from paribus.population.runner import Runner
+from paribus.provenance import Usage
 
 
 def write(folder, **files):
@@ -33,3 +38,26 @@ def test_no_groups_and_no_word_of_the_system(tmp_path):
 
 def test_here(tmp_path):
     assert 10_000_000 < memory.free_memory("cpu") < 2**50
+
+
+def test_a_step_takes_what_is_kept_for_the_way_back(make_job, tmp_path):
+    """One hidden layer of h units on b rows of one column: tanh keeps b h numbers, the layers their inputs."""
+    hidden, rows = 4096, 50
+    common = ("data=sine", "network=mlp", "data.n_train=200", f"data.batch_size={rows}")
+    job = make_job(tmp_path, *common, f"network.hidden=[{hidden}]")
+    run = Run(job, Usage(), lambda: None)
+    family = run.prepare()
+    before = [parameter.clone() for parameter in family.parameters()]
+    kept = memory.step_bytes(run) / 2 / 4
+    parameters = sum(parameter.numel() for parameter in family.parameters())
+    assert rows * hidden <= kept <= 2 * rows * hidden + parameters + 10 * rows
+    assert all(torch.equal(a, b) for a, b in zip(before, family.parameters(), strict=True))
+    assert family.step == 0
+
+
+def test_steps_count_towards_the_memory(make_job, tmp_path, capsys):
+    """Wide layers and large minibatches: the steps of four take 4 x 2 x 4 bytes x 2,000 x 500, more than the budget."""
+    wide = ("data=sine", "network=mlp", "network.hidden=[500]", "data.n_train=2000", "data.batch_size=2000")
+    jobs = [make_job(tmp_path, *wide, f"seed={seed}", "trainer.max_steps=1") for seed in range(4)]
+    Runner(jobs, 20_000_000, lambda place, outcome: None).run()
+    assert len([line for line in capsys.readouterr().out.splitlines() if " runs of " in line]) > 1

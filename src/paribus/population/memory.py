@@ -1,11 +1,13 @@
 """How much memory is free, and how much runs that are trained together take."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import torch
 
 from paribus.data.contract import InMemoryData
+from paribus.errors import stopped
 from paribus.job import Run
 
 STATE_COPIES = 6
@@ -32,6 +34,34 @@ def state_bytes(run: Run, others: Sequence[InMemoryData]) -> int:
     if any(run.data is other for other in others):
         return STATE_COPIES * parameters
     return STATE_COPIES * parameters + sum(rows.nbytes for part in run.data.parts.values() for rows in part.values())
+
+
+def step_bytes(run: Run) -> int:
+    """What a step of a prepared run takes: what is kept for the way back, and as much again for its gradients.
+
+    Neither the run's weights nor its streams change. 0 where a step fails, which training will tell.
+    """
+    family, training = deepcopy(run.family), run.training
+    kept: dict[int, int] = {}
+    assert family is not None
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    try:
+        loader = training.loader(run.data, lambda: 0)
+        family.begin(training.steps_for(run.data), loader.batch_size, training.clip_norm)
+        (batch,) = loader.chunk(range(1))
+        noise = family.noise.at(0, like=batch["x"])
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            losses = [phase.loss(batch, noise) for phase in family.phases]
+        del losses  # only now: memory that is given back is used again, and would count once
+    except Exception as error:
+        if stopped(error):
+            raise
+        return 0
+    return 2 * sum(kept.values())
 
 
 def _available(meminfo: Path) -> int:

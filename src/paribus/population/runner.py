@@ -136,7 +136,7 @@ class Runner:
 
     def _at_a_time(self, count: int) -> int:
         """Of so many members, those whose steps are taken at a time; a GPU takes those of all."""
-        on_gpu = any(each.run.training.accelerator == "gpu" for each in self._begun)
+        on_gpu = any(each.run.job.config["trainer"]["accelerator"] == "gpu" for each in self._begun)
         return count if on_gpu else min(count, max(TILES))
 
     def _begun_or_settled(self, job: Job, mine: Claim, share: Share, place: int) -> Begun | str:

@@ -29,6 +29,8 @@ from paribus.population.optimizers import (
 
 BLOCK_BYTES = 16_000_000
 """Minibatches and noise gathered at a time: more would fall out of the cache before they are used."""
+VALIDATION_EXAMPLES = 65_536
+"""Held-out examples of several members that go through the program at a time: more would only take memory."""
 
 Tensors = dict[str, Tensor]
 
@@ -139,7 +141,8 @@ class Stack(nn.Module):
         """The loss of each member's held-out examples `[members, batch, ...]`, after the steps taken so far."""
         self.program.eval()
         call = _Call(self.program, self.program.validation_loss)
-        return vmap(call.under)(self.views(), self.buffers_by_name(), batch)
+        members = max(1, VALIDATION_EXAMPLES // next(iter(batch.values())).shape[1])  # not fewer rows: means are alike
+        return vmap(call.under, chunk_size=members)(self.views(), self.buffers_by_name(), batch)
 
     @torch.no_grad()
     def write_into(self, row: int, family: Family) -> None:

@@ -17,13 +17,13 @@ from paribus.display import say
 from paribus.job import Job
 from paribus.population.begun import Outcome
 from paribus.population.interrupts import undisturbed
+from paribus.population.kinds import kind_of
 from paribus.population.memory import free_memory
 from paribus.population.runner import Runner
 from paribus.population.unfinished import Unfinished, find_unfinished, members_of
 from paribus.run import recorded
-from paribus.study.keys import flat
 from paribus.study.locks import file_system_time
-from paribus.study.records import key_of, written_since
+from paribus.study.records import written_since
 
 SPLIT = 8
 """Jobs of a kind that a process should get at least: fewer gain little from being trained together."""
@@ -108,7 +108,7 @@ def shared_out(
     kept = {place for places in whole for place in places}
     for place, config in enumerate(configs):
         if place not in kept:
-            kinds.setdefault(_kind(config), []).append(place)
+            kinds.setdefault(kind_of(config), []).append(place)
     shares: list[list[int]] = [[] for _ in range(processes)]
     for places in sorted(whole, key=len, reverse=True):
         min(shares, key=len).extend(places)
@@ -118,12 +118,6 @@ def shared_out(
         for part in range(parts):
             min(shares, key=len).extend(kind[bounds[part] : bounds[part + 1]])
     return [sorted(share) for share in shares if share] or [[]]
-
-
-def _kind(config: Mapping[str, Any]) -> str:
-    """Jobs that differ in single numbers alone are of one kind: they can probably be trained as one program."""
-    leaves = {key: leaf for key, leaf in flat(config).items() if not isinstance(leaf, float) and key != "seed"}
-    return key_of({key: repr(leaf) for key, leaf in leaves.items()})
 
 
 def _processes(jobs: Sequence[Job]) -> int:
