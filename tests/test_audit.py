@@ -63,6 +63,7 @@ def test_a_changed_metric_is_found(runs, capsys):
     assert [(each.key, each.metric) for each in found] == [(record["key"], "mae")]
     assert found[0].relative == pytest.approx(0.01, rel=0.05)  # of the value alone, which is 1 / 1.01 of the new one
     assert audit_command(runs, 10, exact=False) == 1
+    assert "--float64 tells a fault from rounding" in capsys.readouterr().out
 
 
 def test_nothing_to_audit_is_a_mistake(tmp_path, runs):

@@ -101,6 +101,8 @@ def audit_command(folder: Path, members: int, exact: bool) -> int:
     if exact:
         told = sum(each.parameters is not None and not each.untold for each in differences)
         print(f"parameters in float64 were compared for {told} of {len(differences)} (to {EXACT:g})")
+    if bad and not exact:
+        print("--float64 tells a fault from rounding that the training amplifies: parameters agree there, or do not")
     return 1 if bad else 0
 
 
