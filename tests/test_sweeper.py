@@ -114,7 +114,7 @@ def test_a_failed_job_does_not_stop_the_others_and_runs_again(run, records, bega
     assert "'finished': 2" in out
     assert "2 of 4 jobs did not finish" in err
     assert all(f"{record.key} (objective=huber" in err for record in failed)
-    assert "paribus run --key KEY" in err
+    assert "paribus run --key runs/robust/KEY" in err
     assert ("OSError: no space" if kind == "FAIL" else "RuntimeError: an error that the task does not expect") in err
     code, out, err = run(*STUDY, *SMALL)
     assert (code, err) == (0, "")

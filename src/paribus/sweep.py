@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -199,5 +200,8 @@ def _failures(plan: Plan, errors: dict[str, Exception]) -> str:
         lines.append(f"  {job.key} ({plan.name(job)}) {job.state}{': ' if reason else ''}{reason}")
     if not lines:
         return ""
-    again = "one again: paribus run --key KEY; all: the same command (with rerun=all also those that diverged)"
+    again = (
+        f"one again: paribus run --key {shlex.quote(str(plan.folder))}/KEY; "
+        "all: the same command (with rerun=all also those that diverged)"
+    )
     return "\n".join([f"{len(lines)} of {len(plan.jobs)} jobs did not finish:", *lines, again])

@@ -284,7 +284,7 @@ def record_state(record: RunRecord, folder: Path, config: Mapping[str, Any], cod
         return "incomplete", "not measured by this evaluation"
     if record.status == "finished" and lacks_weights(folder, config):
         return "incomplete", "its weights were not kept"
-    return record.status, ""
+    return record.status, record.failure.message if record.failure else ""
 
 
 def changed_files(record: RunRecord, config: Mapping[str, Any]) -> list[str]:
