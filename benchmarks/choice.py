@@ -38,7 +38,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 OPTIMIZERS = {
     "adam": lambda parameters: torch.optim.Adam(parameters, lr=1e-3),
     "momentum": lambda parameters: torch.optim.SGD(parameters, lr=1e-3, momentum=0.9),
-    "lbfgs": lambda parameters: torch.optim.LBFGS(parameters, lr=0.1, max_iter=4),
+    "adagrad": lambda parameters: torch.optim.Adagrad(parameters, lr=1e-2),
 }
 
 

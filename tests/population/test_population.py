@@ -18,6 +18,9 @@ from paribus.population.stack import Stack
 from paribus.schedules import Constant, Cosine, Warmup
 from paribus.training import Training
 
+LONG = 10**7
+"""Steps for which any two members train long enough to be tried together."""
+
 
 def training(**changes):
     settings = {
@@ -413,8 +416,15 @@ def test_what_cannot_be_stacked_is_refused_with_its_reason(make, reason):
     ((0.92, 0.518), True),
 ])  # fmt: skip
 def test_a_program_is_chosen_where_it_is_clearly_faster(monkeypatch, seconds, together):
-    monkeypatch.setattr("paribus.population.choice.rounds", lambda candidates, clock: list(seconds))
-    assert choose(begun([family(0), family(1)]), training()).together is together
+    monkeypatch.setattr("paribus.population.choice.rounds", lambda candidates, clock: list(seconds)[-len(candidates) :])
+    assert choose(begun([family(0), family(1)]), training(max_steps=LONG)).together is together
+
+
+@pytest.mark.parametrize(("members", "steps", "tried"), [(2, 100, False), (2, LONG, True), (4, 100, True)])
+def test_few_that_train_for_a_moment_are_not_tried(members, steps, tried):
+    choice = choose(begun([family(seed) for seed in range(members)]), training(max_steps=steps))
+    assert ("ms a step" in choice.why) is tried
+    assert tried or not choice.together
 
 
 def test_ways_take_turns_and_the_least_time_counts():
@@ -434,7 +444,9 @@ def test_ways_take_turns_and_the_least_time_counts():
 
 
 def test_runs_that_diverge_at_once_can_be_tried():
-    choice = choose(begun([family(seed, optimizer=using(SGD, lr=1e200)) for seed in range(2)]), training())
+    choice = choose(
+        begun([family(seed, optimizer=using(SGD, lr=1e200)) for seed in range(2)]), training(max_steps=LONG)
+    )
     assert "ms a step" in choice.why
 
 

@@ -220,7 +220,7 @@ def test_what_would_be_trained_wrongly_is_refused_with_its_reason(kind, reason):
 
 @pytest.mark.parametrize("kind", [Convolutional, Counting, Alternating, Annealed])
 def test_what_is_trained_rightly_is_not_refused(kind):
-    assert "ms a step" in choose(begun(kind), training(precision="32-true")).why
+    assert "ms a step" in choose(begun(kind), training(precision="32-true", max_steps=10**7)).why
 
 
 def test_a_population_that_was_not_tried_refuses_too(tmp_path):

@@ -20,6 +20,10 @@ ROUND_SECONDS = 0.03
 LONGEST_ROUND = 16
 MARGIN = 0.9
 """Share of the loop's time that a program may take to be chosen: what is measured as closer than that is noise."""
+FEW = 4
+"""Fewer members than this gain little, so that trying costs more than it wins unless they train for long."""
+LONG = 2.0
+"""Seconds of the loop from which on trying what is faster pays for few members too."""
 TILES = (16, 64, 256)
 """Members of a tile that are tried on a processor: fewer stay in its cache, more share the cost of a call."""
 TILE_BYTES = 256_000_000
@@ -52,9 +56,14 @@ def choose(members: Sequence[Member], training: Training, others: Sequence[Famil
         return Choice(False, what_sets_apart(members[0].family, others))
     if reason := why_apart(members, training):
         return Choice(False, reason)
+    clock = _clock(training)
+    if len(members) < FEW:
+        (alone,) = rounds([_alone(members[0], training)], clock)
+        if (whole := alone * len(members) * training.steps_for(members[0].data)) < LONG:
+            return Choice(False, f"{whole:.2g} s are too few to try for {len(members)} what is faster")
     sizes = _tile_sizes(members, training)
     *together, alone = rounds(
-        [*(_together(members[:size], training) for size in sizes), _alone(members[0], training)], _clock(training)
+        [*(_together(members[:size], training) for size in sizes), _alone(members[0], training)], clock
     )
     fused, tile = min((seconds / size, size) for seconds, size in zip(together, sizes, strict=True))
     return Choice(
