@@ -27,7 +27,7 @@ from paribus.population import Member, Population
 from paribus.population.choice import choose
 from paribus.schedules import Constant
 
-MEMBERS = (2, 4, 8, 32, 128)
+MEMBERS = (2, 4, 8, 32)
 LOOPED = 4
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "linear": lambda: Linear(in_features=1, out_features=1),

@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--wall", action="store_true")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--peer-jobs", type=int, default=3, help="jobs of a peer that are run besides one")
+    parser.add_argument("--peer-jobs", type=int, default=6, help="jobs of a peer that are run besides one")
     parser.add_argument("--styles", default="default,lean,plain")
     options = parser.parse_args()
     jobs = options.seeds * len(OBJECTIVES) * len(FRACTIONS)
