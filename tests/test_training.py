@@ -13,7 +13,7 @@ from paribus.data import Contamination, Sine
 from paribus.data.chunks import epoch_order
 from paribus.errors import NonFiniteLoss, UserError
 from paribus.families import Regression
-from paribus.networks import Mlp
+from paribus.networks import Linear, Mlp
 from paribus.objectives import GaussianLikelihood, Loss, Squared
 from paribus.schedules import Constant, Cosine
 from paribus.study.keys import train_key
@@ -180,15 +180,16 @@ def test_input_noise_is_ridge_regression(tmp_path):
     expected = cov / (x.var(correction=0) + 1.0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = torch.nn.Linear(1, 1)
+        network = Linear(1, 1)
     model = Regression(
         network=network, objective=Squared(), optimizer=lambda p: torch.optim.SGD(p, lr=0.1),
         scheduler=Cosine(final=0.0), in_features=1, seed=0, input_noise=1.0,
     )  # fmt: skip
     fit(model, tmp_path, data, max_steps=400)
     # the last hundred steps average over 2000 x 100 draws of noise; the slope's spread over steps is below .005
-    assert abs(network.weight.item() - expected) < 0.02
-    assert abs(network.weight.item() - cov / x.var(correction=0)) > 0.05
+    weight = network.linear.weight.item()
+    assert abs(weight - expected) < 0.02
+    assert abs(weight - cov / x.var(correction=0)) > 0.05
 
 
 def test_noise_is_a_function_of_the_step(tmp_path):

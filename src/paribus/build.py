@@ -7,7 +7,6 @@ the weights of the others as they were.
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -35,19 +34,8 @@ NODES = {"data": InMemoryData, "family": Family, "evaluation": Evaluator, "train
 """Root keys that are nodes, besides the parts that the family takes, and what they build."""
 OTHERS = ("logger", "study", "rerun")
 """Root keys that a run may lack: loggers by name, the study that a sweep is expanded from, what is run again."""
-STAND_INS = {"seed": 0, "in_features": 3, "out_features": 1}
+STAND_INS = {"seed": 0, "in_features": 3, "in_shape": (1, 28, 28), "out_features": 1}
 """What data tells the parts; these values serve to build them on trial."""
-
-
-@dataclass(frozen=True)
-class Built:
-    """Everything a run needs, built."""
-
-    data: InMemoryData
-    family: Family
-    evaluation: Evaluator
-    training: Training
-    loggers: list[Logger]
 
 
 def check(config: Config) -> None:
@@ -69,16 +57,6 @@ def check(config: Config) -> None:
     _family_on_trial(contents["family"], tuple((part, contents[part]) for part in _parts(tree)))
 
 
-def build(config: Config, **context: Any) -> Built:
-    """Check a config, load its data, and build all of its parts. `context`: as for `build_loggers`."""
-    tree = resolved(config)
-    check(tree)
-    data = build_data(tree)
-    data.setup()
-    family, evaluation = build_family(tree, data), build_evaluator(tree)
-    return Built(data, family, evaluation, build_training(tree), build_loggers(tree, **context))
-
-
 def build_data(config: Config) -> InMemoryData:
     """The data of a config, not yet loaded."""
     tree = resolved(config)
@@ -88,7 +66,7 @@ def build_data(config: Config) -> InMemoryData:
 def build_family(config: Config, data: InMemoryData) -> Family:
     """The family of a config, of parts that fit data that is set up."""
     tree = resolved(config)
-    facts = {"seed": tree["seed"], "in_features": data.in_features, "out_features": data.out_features}
+    facts = {"seed": tree["seed"], **data.facts()}
     parts = {}
     for part in _parts(tree):
         with _initial_weights(tree["seed"], part):

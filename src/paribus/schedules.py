@@ -1,8 +1,8 @@
 """Learning-rate schedules as pure functions of progress.
 
 Each is called with the step, from 0, and the number of steps of the whole budget, and gives the factor that multiplies
-the base learning rate. Having no state, one schedule serves `torch.optim.lr_scheduler.LambdaLR`, a population of
-stacked optimizers and a resumed run alike. Past the end of the budget the last factor is kept.
+the base learning rate. Having no state, one schedule serves a run alone, a population of stacked optimizers and a
+resumed run alike. Past the end of the budget the last factor is kept.
 """
 
 import math

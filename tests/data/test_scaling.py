@@ -34,12 +34,12 @@ def test_an_outlier_moves_standard_and_not_robust() -> None:
 
 @pytest.mark.parametrize("kind", ["none", "standard", "robust"])
 @pytest.mark.parametrize("size", [1e-300, 1e-30, 1.0, 1e30, 1e307])
-def test_apply_and_invert_are_inverse_at_every_magnitude(kind: str, size: float) -> None:
+def test_scaled_rows_times_the_scale_are_the_rows_at_every_magnitude(kind: str, size: float) -> None:
     rows = ROWS / np.abs(ROWS).max() * size * 1.5
     scaling = Scaling.fit(rows, kind)
     scaled = scaling.apply(rows)
     assert np.isfinite(scaled).all()
-    np.testing.assert_allclose(scaling.invert(scaled), rows, rtol=1e-9, atol=1e-12 * size)
+    np.testing.assert_allclose(scaled * scaling.scale + scaling.center, rows, rtol=1e-9, atol=1e-12 * size)
     if kind == "standard":
         np.testing.assert_allclose(scaled.std(axis=0), 1, rtol=1e-9)
 

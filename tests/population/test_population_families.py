@@ -11,7 +11,7 @@ from torch.optim import SGD, Adam
 from paribus.curves import Curves
 from paribus.data.contract import InMemoryData
 from paribus.families import Family, Phase
-from paribus.families.noise import NoiseSpec
+from paribus.noise import NoiseSpec
 from paribus.objectives import Loss
 from paribus.population import Member, NotStackable, Population
 from paribus.population.choice import choose

@@ -1,5 +1,6 @@
 """What a data set is to the rest of Paribus: three parts in memory, and the facts that pairing needs."""
 
+import math
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Literal
@@ -14,8 +15,9 @@ from paribus.data.chunks import Batch
 Part = Literal["train", "validation", "test"]
 Replication = Literal["fresh", "resplit", "fixed"]
 
-ROWS_AT_ONCE = 4096
-"""Rows of a part that is gone through as a whole that are computed at once; sums depend on it, by rounding."""
+ROWS_AT_ONCE, NUMBERS_AT_ONCE = 4096, 2**19
+"""Of a part that is gone through as a whole: rows that are computed at once, fewer where a row is large, so that the
+activations of a convolutional network fit into memory. Sums depend on it, by rounding."""
 
 
 class InMemoryData(pl.LightningDataModule):
@@ -57,14 +59,23 @@ class InMemoryData(pl.LightningDataModule):
                 part[name] = rows.to(device, dtype if rows.is_floating_point() else rows.dtype)
 
     @property
+    def in_shape(self) -> tuple[int, ...]:
+        """Of the inputs of one example after preparation: (columns,), or (channels, height, width)."""
+        return tuple(self.parts["train"]["x"].shape[1:])
+
+    @property
     def in_features(self) -> int:
-        """Columns of `x` after preparation."""
-        return self.parts["train"]["x"].shape[1]
+        """Numbers in the inputs of one example."""
+        return math.prod(self.in_shape)
 
     @property
     def out_features(self) -> int:
         """Numbers that a network predicts for an example."""
         return 1
+
+    def facts(self) -> dict[str, Any]:
+        """What the data tells the parts that are built for it."""
+        return {"in_features": self.in_features, "in_shape": self.in_shape, "out_features": self.out_features}
 
     def sizes(self) -> dict[Part, int]:
         """Examples a part."""
@@ -100,7 +111,7 @@ class InMemoryData(pl.LightningDataModule):
         return {}
 
     def val_dataloader(self) -> DataLoader:
-        """The validation part as dictionaries of up to 4096 rows, in order; no batch where the part is empty."""
+        """The validation part as dictionaries of some rows each, in order; no batch where the part is empty."""
         return self._whole("validation")
 
     def test_dataloader(self) -> DataLoader:
@@ -110,14 +121,19 @@ class InMemoryData(pl.LightningDataModule):
     def _whole(self, part: Part) -> DataLoader:
         """A part as slices, in order; the loader owns a generator because without one it moves the global stream."""
         rows = self.parts[part]
-        names = list(rows)
+        names, at_once = list(rows), rows_at_once(rows["x"])
         return DataLoader(
             TensorDataset(*rows.values()),
             batch_size=None,
-            sampler=[slice(start, start + ROWS_AT_ONCE) for start in range(0, len(rows["x"]), ROWS_AT_ONCE)],
+            sampler=[slice(start, start + at_once) for start in range(0, len(rows["x"]), at_once)],
             collate_fn=lambda slices: dict(zip(names, slices, strict=True)),
             generator=torch.Generator().manual_seed(0),
         )
+
+
+def rows_at_once(rows: Tensor) -> int:
+    """How many of the rows `[n, ...]` of a part are computed at once."""
+    return max(1, min(ROWS_AT_ONCE, NUMBERS_AT_ONCE // max(1, math.prod(rows.shape[1:]))))
 
 
 def tensor_hash(*tensors: Tensor) -> str:

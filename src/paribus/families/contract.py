@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from paribus.data.chunks import Batch, Chunk
 from paribus.errors import NonFiniteLoss
 from paribus.families.history import History
-from paribus.families.noise import Noise, NoiseSpec, NoiseStream
+from paribus.noise import Noise, NoiseSpec, NoiseStream
 from paribus.objectives.loss import Loss
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]

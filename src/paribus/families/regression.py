@@ -1,11 +1,14 @@
 """Regression: a network that predicts one number, under any pointwise loss or likelihood."""
 
+from collections.abc import Mapping
+
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from paribus.data.chunks import Batch
 from paribus.families.contract import Family, OptimizerFactory, Phase, Schedule
-from paribus.families.noise import Noise, NoiseSpec
+from paribus.networks.contract import NO_NOISE, Network
+from paribus.noise import Noise, NoiseSpec, noise_of, within
 from paribus.objectives.loss import Loss, Objective
 from paribus.supplied import Supplied
 
@@ -27,7 +30,7 @@ class Regression(Family):
 
     def __init__(
         self,
-        network: Supplied[nn.Module],
+        network: Supplied[Network],
         objective: Supplied[Objective],
         optimizer: Supplied[OptimizerFactory],
         scheduler: Supplied[Schedule],
@@ -43,14 +46,17 @@ class Regression(Family):
         self.phases = (Phase("loss", self.loss, ("network", "objective"), optimizer),)
 
     def noise_spec(self) -> dict[str, NoiseSpec]:
-        """One normal number an input, where the inputs are to be perturbed."""
-        return {"x": NoiseSpec((self.in_features,))} if self.input_noise else {}
+        """What the network needs, and one normal number an input where the inputs are to be perturbed."""
+        perturbation = {"x": NoiseSpec((self.in_features,))} if self.input_noise else {}
+        return within("network", self.network.noise_spec()) | perturbation
 
     def loss(self, batch: Batch, noise: Noise) -> Loss:
         """The objective at the network's prediction of the minibatch, its inputs perturbed where noise is given."""
         x = batch["x"] + self.input_noise * noise["x"] if "x" in noise else batch["x"]
-        return self.objective(self.predict(x), batch["y"])
+        return self.objective(self.predict(x, noise_of("network", noise)), batch["y"])
 
-    def predict(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch"]:
+    def predict(
+        self, x: Float[Tensor, "batch features"], noise: Mapping[str, Tensor] = NO_NOISE
+    ) -> Float[Tensor, "batch"]:
         """The network's prediction, in the units of the scaled target."""
-        return self.network(x).squeeze(-1)
+        return self.network(x, noise).squeeze(-1)

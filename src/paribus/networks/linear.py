@@ -1,13 +1,16 @@
 """Models linear in their parameters: of the inputs, and of their powers."""
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from paribus.networks.contract import NO_NOISE, Network
 from paribus.supplied import Supplied
 
 
-class Linear(nn.Module):
+class Linear(Network):
     """An affine map with in * out + out parameters.
 
     Args:
@@ -19,12 +22,14 @@ class Linear(nn.Module):
         super().__init__()
         self.linear = nn.Linear(in_features, out_features)
 
-    def forward(self, inputs: Float[Tensor, "batch in"]) -> Float[Tensor, "batch out"]:
+    def forward(
+        self, inputs: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE
+    ) -> Float[Tensor, "batch out"]:
         """The prediction of each example."""
-        return self.linear(inputs)
+        return self.linear(inputs.flatten(1))
 
 
-class Polynomial(nn.Module):
+class Polynomial(Network):
     """A polynomial in each input, without cross terms: an affine map of the powers 1 to degree of every input.
 
     Powers of one input are nearly collinear and differ in size by orders, so gradient descent converges at a rate set
@@ -47,10 +52,12 @@ class Polynomial(nn.Module):
         self.degree = degree
         self.linear = nn.Linear(in_features * degree, out_features)
 
-    def features(self, inputs: Float[Tensor, "batch in"]) -> Float[Tensor, "batch powers"]:
+    def features(self, inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch powers"]:
         """All inputs to the power 1, then all inputs to the power 2, up to the degree."""
-        return torch.cat([inputs**power for power in range(1, self.degree + 1)], dim=-1)
+        return torch.cat([inputs.flatten(1) ** power for power in range(1, self.degree + 1)], dim=-1)
 
-    def forward(self, inputs: Float[Tensor, "batch in"]) -> Float[Tensor, "batch out"]:
+    def forward(
+        self, inputs: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE
+    ) -> Float[Tensor, "batch out"]:
         """The prediction of each example."""
         return self.linear(self.features(inputs))

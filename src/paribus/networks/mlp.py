@@ -1,17 +1,19 @@
 """The multilayer perceptron."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from paribus.networks.contract import NO_NOISE, Network
 from paribus.supplied import Supplied
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "silu": nn.SiLU}
 
 
-class Mlp(nn.Module):
+class Mlp(Network):
     """Affine maps with an activation between each two; none after the last.
 
     Args:
@@ -41,6 +43,8 @@ class Mlp(nn.Module):
             layers += [nn.Linear(width, next_width), ACTIVATIONS[activation]()]
         self.layers = nn.Sequential(*layers, nn.Linear([in_features, *hidden][-1], out_features))
 
-    def forward(self, inputs: Float[Tensor, "batch in"]) -> Float[Tensor, "batch out"]:
+    def forward(
+        self, inputs: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE
+    ) -> Float[Tensor, "batch out"]:
         """The prediction of each example."""
-        return self.layers(inputs)
+        return self.layers(inputs.flatten(1))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from paribus.callbacks import ProgressFile, Terms
 from paribus.curves import Curves
 from paribus.data.chunks import Batch, ChunkLoader
-from paribus.data.contract import ROWS_AT_ONCE, InMemoryData
+from paribus.data.contract import InMemoryData, rows_at_once
 from paribus.display import PROGRESS_FILE
 from paribus.errors import NonFiniteLoss
 from paribus.families.contract import Family
@@ -85,7 +85,8 @@ class Population(pl.LightningModule):
         settings = self.training_settings
         torch.set_num_threads(settings.threads)
         minutes = None if settings.max_minutes is None else settings.max_minutes * len(self.members)
-        validation = _Slices(self.members[0].data.sizes()["validation"])
+        data = self.members[0].data
+        validation = _Slices(data.sizes()["validation"], rows_at_once(data.parts["train"]["x"]))
         curves = [member.curves for member in self.members]
         total = self.members[0].family.total_steps
         progress = ProgressFile(folder / PROGRESS_FILE, len(self.members), total)
@@ -199,13 +200,13 @@ class _Spans:
 
 
 class _Slices:
-    """The rows of a part, some thousands at a time."""
+    """The rows of a part, as many at a time as a lone run computes."""
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
+    def __init__(self, rows: int, at_once: int) -> None:
+        self._rows, self._at_once = rows, at_once
 
     def __len__(self) -> int:
-        return -(-self._rows // ROWS_AT_ONCE)
+        return -(-self._rows // self._at_once)
 
     def __iter__(self) -> Iterator[slice]:
-        return (slice(start, start + ROWS_AT_ONCE) for start in range(0, self._rows, ROWS_AT_ONCE))
+        return (slice(start, start + self._at_once) for start in range(0, self._rows, self._at_once))

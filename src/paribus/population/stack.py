@@ -13,7 +13,7 @@ from paribus.callbacks import after_validation
 from paribus.data.chunks import Batch, ChunkLoader
 from paribus.families.contract import Family, Phase
 from paribus.families.history import History
-from paribus.families.noise import Noise
+from paribus.noise import Noise
 from paribus.objectives.loss import Loss
 from paribus.population.optimizers import (
     Flags,

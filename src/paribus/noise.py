@@ -1,10 +1,11 @@
-"""Declared noise: drawn outside the loss, in blocks, as a function of the seed and the step alone.
+"""Declared noise: drawn outside the parts that use it, in blocks, as a function of the seed and the step alone.
 
 A loss that drew its own random numbers could not be resumed from a step, and under `vmap` it would draw other numbers
 than alone. So a family declares what it needs and receives it with the batch.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +30,16 @@ class NoiseSpec:
 
     shape: tuple[int, ...]
     distribution: Literal["normal", "uniform"] = "normal"
+
+
+def within(part: str, spec: Mapping[str, NoiseSpec]) -> dict[str, NoiseSpec]:
+    """The noise that a part needs, named as the family's: `network/dropout`."""
+    return {f"{part}/{name}": each for name, each in spec.items()}
+
+
+def noise_of(part: str, noise: Mapping[str, Tensor]) -> Noise:
+    """A part's share of the family's noise, under the part's own names: the inverse of `within`."""
+    return {name.removeprefix(f"{part}/"): each for name, each in noise.items() if name.startswith(f"{part}/")}
 
 
 class NoiseStream:

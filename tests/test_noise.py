@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from paribus.families.noise import NoiseSpec, NoiseStream
+from paribus.noise import NoiseSpec, NoiseStream
 
 BOTH = {"shift": NoiseSpec((3,)), "drop": NoiseSpec((2, 2), "uniform")}
 LARGE = {"x": NoiseSpec((784,))}

@@ -1,0 +1,1 @@
+"""Metrics: a functional core on tensors, and thin torchmetrics shells."""
