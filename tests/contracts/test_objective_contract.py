@@ -1,4 +1,5 @@
-"""What every objective for regression must do, checked for every file of conf/objective that feeds one.
+"""What every objective must do, checked for every file of conf/objective: of predictions and targets, or of logits
+and labels, as the arguments of its `forward` say.
 
 Another objective is one class and one YAML file: nothing here, and nothing in the package, names it.
 """
@@ -27,11 +28,37 @@ def read(path):
     return getattr(import_module(module), name), node
 
 
-def is_for_regression(path):
-    return list(inspect.signature(read(path)[0].forward).parameters) == ["self", "prediction", "target"]
+def takes(path):
+    """The names of what an objective takes, `self` apart."""
+    return tuple(inspect.signature(read(path)[0].forward).parameters)[1:]
 
 
-FILES = [path for path in sorted((ROOT / "conf" / "objective").glob("*.yaml")) if is_for_regression(path)]
+def regression_batch(generator):
+    """Predictions and targets."""
+    return (3 * torch.randn(2, BATCH, dtype=torch.float64, generator=generator)).unbind()
+
+
+def classification_batch(generator):
+    """Logits and labels."""
+    logits = 3 * torch.randn(BATCH, 4, dtype=torch.float64, generator=generator)
+    return logits, torch.randint(4, (BATCH,), generator=generator)
+
+
+def tied_regression(prediction, target):
+    """One example without an error, where a loss may have a corner."""
+    return prediction, torch.cat([prediction[:1], target[1:]])
+
+
+def tied_classification(logits, label):
+    """One example whose classes are all as likely."""
+    return torch.cat([torch.zeros_like(logits[:1]), logits[1:]]), label
+
+
+KINDS = {
+    ("prediction", "target"): (regression_batch, tied_regression),
+    ("logits", "label"): (classification_batch, tied_classification),
+}
+FILES = [path for path in sorted((ROOT / "conf" / "objective").glob("*.yaml")) if takes(path) in KINDS]
 each_objective = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
@@ -40,9 +67,10 @@ def numbers_of(target):
     return {name: getattr(target, name) for name in dir(target) if isinstance(getattr(target, name), Number)}
 
 
-def batch(dtype, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return (3 * torch.randn(2, BATCH, dtype=torch.float64, generator=generator)).to(dtype).unbind()
+def batch(path, dtype, seed=0):
+    """What an objective takes, its floating-point part in a dtype."""
+    made, _ = KINDS[takes(path)]
+    return [each.to(dtype) if each.is_floating_point() else each for each in made(torch.Generator().manual_seed(seed))]
 
 
 def check_file_gives_every_argument(path):
@@ -60,7 +88,7 @@ def check_file_gives_every_argument(path):
 def check_loss(path, dtype):
     target, arguments = read(path)
     objective = target(**arguments)
-    loss = objective(*batch(dtype))
+    loss = objective(*batch(path, dtype))
     assert isinstance(objective, Objective)
     assert isinstance(loss, Loss)
     assert loss.terms
@@ -73,9 +101,9 @@ def check_loss(path, dtype):
 
 def check_mean_over_the_batch(path):
     target, arguments = read(path)
-    objective, (prediction, observed) = target(**arguments), batch(torch.float64)
+    objective, (prediction, observed) = target(**arguments), batch(path, torch.float64)
     once = objective(prediction, observed).total
-    torch.testing.assert_close(objective(prediction.repeat(3), observed.repeat(3)).total, once)
+    torch.testing.assert_close(objective(torch.cat([prediction] * 3), torch.cat([observed] * 3)).total, once)
     alone = [objective(prediction[i : i + 1], observed[i : i + 1]).total for i in range(BATCH)]
     torch.testing.assert_close(torch.stack(alone).mean(), once)
     order = torch.randperm(BATCH, generator=torch.Generator().manual_seed(1))
@@ -84,15 +112,14 @@ def check_mean_over_the_batch(path):
 
 def check_gradient(path, dtype):
     target, arguments = read(path)
-    objective, (prediction, observed) = target(**arguments), batch(dtype)
-    with_ties = observed.clone()
-    with_ties[0] = prediction[0]
-    gradient = grad(lambda prediction: objective(prediction, with_ties).total)(prediction)
+    _, tied = KINDS[takes(path)]
+    objective, (prediction, observed) = target(**arguments), tied(*batch(path, dtype))
+    gradient = grad(lambda prediction: objective(prediction, observed).total)(prediction)
     assert gradient.dtype == dtype
     assert gradient.isfinite().all()
     assert gradient.abs().max() > 0
     state = {name: each.detach() for name, each in objective.named_parameters()}
-    for each in grad(lambda state: functional_call(objective, state, (prediction, with_ties)).total)(state).values():
+    for each in grad(lambda state: functional_call(objective, state, (prediction, observed)).total)(state).values():
         assert each.isfinite()
         assert each != 0
 
@@ -102,7 +129,9 @@ def check_stack_is_a_loop(path, dtype):
     target, arguments = read(path)
     first = {name: value for name, value in arguments.items() if name in numbers_of(target)}
     members = [target(**{**arguments, **{name: value * share for name, value in first.items()}}) for share in (1, 0.3)]
-    predictions, targets = (torch.stack(pair) for pair in zip(batch(dtype), batch(dtype, seed=1), strict=True))
+    predictions, targets = (
+        torch.stack(pair) for pair in zip(batch(path, dtype), batch(path, dtype, seed=1), strict=True)
+    )
 
     def loss(prediction, target, state):
         return functional_call(members[0], state, (prediction, target)).total
@@ -139,7 +168,9 @@ def check_numbers_out_of_range_are_refused(path):
                 assert abs(bound) == float("inf") or f"{bound:g}" in str(refusal.value)
 
 
-def test_the_objectives_for_regression_are_found():
+def test_the_objectives_are_found():
+    assert {takes(path) for path in FILES} == set(KINDS)
+    assert {"cross_entropy", "label_smoothing", "focal", "brier"} <= {path.stem for path in FILES}
     assert {"squared", "absolute", "huber", "log_cosh", "quantile", "cauchy", "tukey"} <= {path.stem for path in FILES}
     assert {"gaussian", "laplace", "student_t"} <= {path.stem for path in FILES}
 
@@ -203,7 +234,7 @@ def test_a_new_objective_costs_one_class_and_one_file(tmp_path, monkeypatch):
     path = tmp_path / "power.yaml"
     path.write_text("# |r| to a power.\n_target_: somebodys_objectives.Power\nexponent: 4.0\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert is_for_regression(path)
+    assert takes(path) in KINDS
     check_file_gives_every_argument(path)
     for dtype in (torch.float32, torch.float64):
         check_loss(path, dtype)

@@ -1,5 +1,6 @@
 """What is minimised: pure terms per example, and modules with plain arguments that take their mean over a batch."""
 
+from paribus.objectives.classification import Brier, CrossEntropy, Focal, LabelSmoothing
 from paribus.objectives.likelihoods import GaussianLikelihood, LaplaceLikelihood, StudentTLikelihood
 from paribus.objectives.loss import Loss, Number, Objective, batch_mean
 from paribus.objectives.pointwise import Absolute, Huber, LogCosh, Quantile, Squared
@@ -7,9 +8,13 @@ from paribus.objectives.robust import Cauchy, Tukey
 
 __all__ = [
     "Absolute",
+    "Brier",
     "Cauchy",
+    "CrossEntropy",
+    "Focal",
     "GaussianLikelihood",
     "Huber",
+    "LabelSmoothing",
     "LaplaceLikelihood",
     "LogCosh",
     "Loss",
