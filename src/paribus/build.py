@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from omegaconf import DictConfig
@@ -52,9 +52,9 @@ def check(config: Config) -> None:
     # All names and types first: no constructor runs in a config that names a target which is not allowed.
     children = {key: _check_types(key, content) for key, content in contents.items()}
     _check_root(tree, children)
-    for key in ("data", "evaluation", "trainer"):
-        _on_trial(key, contents[key])
-    _family_on_trial(contents["family"], tuple((part, contents[part]) for part in _parts(tree)))
+    data, evaluator, _ = (_on_trial(key, contents[key]) for key in ("data", "evaluation", "trainer"))
+    family = _family_on_trial(contents["family"], tuple((part, contents[part]) for part in _parts(tree)))
+    _check_fit(data, family, evaluator)
 
 
 def build_data(config: Config) -> InMemoryData:
@@ -143,6 +143,18 @@ def _check_root(tree: Mapping[str, Any], children: Mapping[str, Any]) -> None:
         convert(f"logger.{name}", logger, Logger | None)
 
 
+def _check_fit(data: InMemoryData, family: Family, evaluator: Evaluator) -> None:
+    """Refuse data or a family that the evaluator does not measure, as its `__call__` says."""
+    hints = {"data": InMemoryData, "family": Family} | get_type_hints(type(evaluator).__call__)
+    for key, built, wanted in (("data", data, hints["data"]), ("family", family, hints["family"])):
+        if not isinstance(built, wanted):
+            raise UserError(
+                f"{key} is {type(built).__name__}, and the evaluation {type(evaluator).__name__} measures "
+                f"{hints['family'].__name__} on {hints['data'].__name__}: choose a family, data and evaluation that "
+                "belong together; family=<name> brings others that do"
+            )
+
+
 def _canonical(value: Any) -> str:
     """A value of the config as a text that equal values share."""
     return json.dumps(value, sort_keys=True, default=str)
@@ -161,7 +173,7 @@ def _on_trial(key: str, content: str) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _family_on_trial(content: str, parts: tuple[tuple[str, str], ...]) -> None:
+def _family_on_trial(content: str, parts: tuple[tuple[str, str], ...]) -> Family:
     built = {key: _on_trial(key, each) for key, each in parts}
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        assemble("family", json.loads(content), STAND_INS | built)
+        return assemble("family", json.loads(content), STAND_INS | built)

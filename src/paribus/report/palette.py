@@ -30,7 +30,7 @@ STYLE = (
     ".chart text{font:13px system-ui,sans-serif;fill:var(--ink)}.chart .tick{fill:var(--soft);font-size:12px}"
     ".chart .title{font-weight:600}.chart .grid{stroke:var(--faint)}.chart .axis{stroke:var(--soft)}"
     ".chart .line{fill:none;stroke-width:2;stroke-linejoin:round}.chart .band{stroke:none;opacity:.16}"
-    ".chart .whisker{stroke-width:1.6}.chart .thick{stroke-width:5;opacity:.85}"
+    ".chart .gap{stroke-width:6;opacity:.35}.chart .whisker{stroke-width:1.6}.chart .thick{stroke-width:5;opacity:.85}"
     ".chart .mark{stroke:var(--paper);stroke-width:.8}.chart .hollow{fill:var(--paper);stroke-width:1.6}"
     ".chart .zero{stroke:var(--soft);stroke-width:1.2}.chart .margin{stroke:var(--ink);stroke-width:1.6;"
     "stroke-dasharray:5 3}.chart .zone{fill:var(--ink);opacity:.07}.chart .ink{stroke:var(--ink)}"

@@ -10,6 +10,7 @@ from paribus.report.chart import standalone
 from paribus.report.collect import collect
 from paribus.report.contrasts import all_findings
 from paribus.report.curves import curve_figures
+from paribus.report.diagrams import reliability_figures
 from paribus.report.figures import Figure, metric_figures
 from paribus.report.fits import fit_figures
 from paribus.report.page import page
@@ -56,7 +57,7 @@ def report(folder: Path, *, open_page: bool = False) -> ReportFiles:
     findings = all_findings(comparison, arrangement)
     figures = {
         "figures": metric_figures(comparison, arrangement),
-        "fits": fit_figures(collected, arrangement),
+        "fits": [*fit_figures(collected, arrangement), *reliability_figures(collected)],
         "curves": curve_figures(collected, arrangement),
     }
     compared = comparison_rows(findings)
