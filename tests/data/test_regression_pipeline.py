@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from paribus.data import AutoMpg, Boston, Contamination, Diabetes, InMemoryData, Line
-from paribus.data.regression import RawTable, RegressionData, fits_float32
+from paribus.data.precision import fits_float32
+from paribus.data.regression import RawTable, RegressionData
 from paribus.data.splitting import ResplitRegression
 from paribus.errors import UserError
 from paribus.streams import stream_seed

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Literal
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -14,6 +16,8 @@ from paribus.data.chunks import Batch
 
 Part = Literal["train", "validation", "test"]
 Replication = Literal["fresh", "resplit", "fixed"]
+Split = dict[Part, NDArray[np.int64]]
+"""The rows of a data set, by number, that make up each part."""
 
 ROWS_AT_ONCE, NUMBERS_AT_ONCE = 4096, 2**19
 """Of a part that is gone through as a whole: rows that are computed at once, fewer where a row is large, so that the

@@ -11,12 +11,9 @@ from torch import Tensor
 
 from paribus.data.chunks import Batch
 from paribus.data.contamination import Contamination
-from paribus.data.contract import InMemoryData, Part, tensor_hash
-from paribus.data.scaling import ROUNDING, Scaling, ScalingKind
-from paribus.errors import UserError
-
-Split = dict[Part, NDArray[np.int64]]
-"""The rows of the table, by number, that make up each part."""
+from paribus.data.contract import InMemoryData, Part, Split, tensor_hash
+from paribus.data.precision import check_float32
+from paribus.data.scaling import Scaling, ScalingKind
 
 DRAWN_POINTS = 200
 GRID_POINTS = 100
@@ -110,16 +107,10 @@ class RegressionData(InMemoryData):
 
     def _single(self, part: Part, x: NDArray[np.float64], y: NDArray[np.float64]) -> Batch:
         """The scaled part in float32, refused where it does not survive that."""
-        rows = {"x": torch.from_numpy(x).float(), "y": torch.from_numpy(y).float()}
-        scaled = {name: x[:, column] for column, name in enumerate(self.table.input_names)}
-        for name, values in (scaled | {self.table.target_name: y}).items():
-            if not fits_float32(values):
-                raise UserError(
-                    f"column {name!r} of the {part} part is too large or too nearly constant for float32 after "
-                    f"input_scaling={self.input_scaling}, target_scaling={self.target_scaling}; "
-                    "use standard or robust scaling, or rescale that column"
-                )
-        return rows
+        columns = {name: x[:, column] for column, name in enumerate(self.table.input_names)}
+        settings = f"input_scaling={self.input_scaling}, target_scaling={self.target_scaling}"
+        check_float32(columns | {self.table.target_name: y}, part, settings)
+        return {"x": torch.from_numpy(x).float(), "y": torch.from_numpy(y).float()}
 
     def pairing(self) -> dict[str, str]:
         """Hashes of the raw `data`, of each part's clean rows (`split`) and the training targets (`corruption`)."""
@@ -163,17 +154,6 @@ class RegressionData(InMemoryData):
             "target": target[drawn].tolist(),
             "prediction": predict(torch.from_numpy(inputs[drawn])).tolist(),
         }
-
-
-def fits_float32(values: NDArray[np.float64]) -> bool:
-    """Whether `[n]` values stay finite in float32, and different where they differ by more than float64's rounding."""
-    if len(values) == 0:
-        return True
-    low, high = float(values.min()), float(values.max())
-    with np.errstate(over="ignore"):
-        low_single, high_single = np.float32(low), np.float32(high)
-    differ = high - low > ROUNDING * max(abs(low), abs(high))
-    return bool(np.isfinite([low_single, high_single]).all() and not (differ and low_single == high_single))
 
 
 def _affine(values: Tensor, offset: NDArray[np.float64], factor: NDArray[np.float64]) -> Tensor:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from paribus.data.contamination import Contamination
-from paribus.data.regression import RawTable, RegressionData, Split
+from paribus.data.contract import Split
+from paribus.data.regression import RawTable, RegressionData
 from paribus.data.scaling import ScalingKind
 from paribus.errors import UserError
 from paribus.streams import stream_seed
@@ -34,14 +35,7 @@ class ResplitRegression(RegressionData):
         seed: Supplied[int],
     ) -> None:
         super().__init__(batch_size, contamination, input_scaling, target_scaling, seed)
-        if not 0 < test_fraction < 1:
-            raise ValueError(f"test_fraction is {test_fraction}, expected a number in (0, 1)")
-        check_validation_fraction(validation_fraction)
-        if test_fraction + validation_fraction >= 1:
-            raise ValueError(
-                f"test_fraction {test_fraction} and validation_fraction {validation_fraction} leave nothing to train "
-                f"on, expected a sum below 1"
-            )
+        check_fractions(test_fraction, validation_fraction)
         self.test_fraction, self.validation_fraction = test_fraction, validation_fraction
 
     def split(self, table: RawTable) -> Split:
@@ -58,6 +52,18 @@ class ResplitRegression(RegressionData):
         order = np.random.default_rng(stream_seed(self.seed, "split")).permutation(rows)
         test, validation, train = np.split(order, [tested, tested + validated])
         return {"train": train, "validation": validation, "test": test}
+
+
+def check_fractions(test_fraction: float, validation_fraction: float) -> None:
+    """Refuse, with a ValueError, shares of all rows that leave nothing to test or to train on."""
+    if not 0 < test_fraction < 1:
+        raise ValueError(f"test_fraction is {test_fraction}, expected a number in (0, 1)")
+    check_validation_fraction(validation_fraction)
+    if test_fraction + validation_fraction >= 1:
+        raise ValueError(
+            f"test_fraction {test_fraction} and validation_fraction {validation_fraction} leave nothing to train "
+            f"on, expected a sum below 1"
+        )
 
 
 def check_validation_fraction(fraction: float) -> None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from paribus.data.contamination import Contamination
-from paribus.data.regression import RawTable, RegressionData, Split
+from paribus.data.contract import Split
+from paribus.data.regression import RawTable, RegressionData
 from paribus.data.scaling import ScalingKind
 from paribus.streams import stream_seed
 from paribus.supplied import Supplied

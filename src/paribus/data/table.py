@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from paribus.data.contamination import Contamination
-from paribus.data.regression import RawTable, Split
+from paribus.data.contract import Split
+from paribus.data.regression import RawTable
 from paribus.data.scaling import ScalingKind
 from paribus.data.splitting import ResplitRegression
 from paribus.data.table_file import read_table

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paribus.data.contamination import Contamination
-from paribus.data.regression import RawTable, RegressionData, Split
+from paribus.data.contract import Split
+from paribus.data.regression import RawTable, RegressionData
 from paribus.data.scaling import ScalingKind
 from paribus.data.splitting import LEAST_TRAINING_ROWS, check_validation_fraction, part_size
 from paribus.errors import UserError, nearest

@@ -1,0 +1,59 @@
+"""Scaling of images: one mean and one standard deviation a channel."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paribus.data.scaling import ROUNDING, ScalingKind
+
+PixelScalingKind = Literal["none", "standard"]
+
+
+@dataclass(frozen=True)
+class PixelScaling:
+    """`scaled = (pixel - center) / scale`, channel by channel, in float32.
+
+    Attributes:
+        center: `[channels]`, in units of the raw pixels.
+        scale: likewise, above 0.
+    """
+
+    center: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, images: NDArray[np.uint8], peak: int, kind: ScalingKind) -> "PixelScaling":
+        """Scaling of `[n, channels, height, width]`.
+
+        Args:
+            images: raw pixels. Their moments are taken from a histogram a channel: exact, and without a copy of them.
+            peak: the value of a white pixel.
+            kind: `none` maps pixels to [0, 1]; `standard` further gives each channel mean 0 and standard deviation 1
+                (divisor n). A constant channel is centred and divided by the peak. `robust` is refused.
+        """
+        check_pixel_scaling(kind)
+        channels = images.shape[1]
+        if kind == "none":
+            return cls(np.zeros(channels), np.full(channels, float(peak)))
+        counts = np.stack([np.bincount(images[:, channel].ravel(), minlength=256) for channel in range(channels)])
+        share, value = counts / counts.sum(axis=1, keepdims=True), np.arange(256.0)
+        center = share @ value
+        spread = np.sqrt((share * (value - center[:, None]) ** 2).sum(axis=1))
+        return cls(center, np.where(spread > ROUNDING, spread, float(peak)))
+
+    def apply(self, images: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Raw `[n, channels, height, width]` as a network takes them."""
+        scaled = images.astype(np.float32)
+        scaled -= self.center.astype(np.float32)[:, None, None]
+        scaled /= self.scale.astype(np.float32)[:, None, None]
+        return scaled
+
+
+def check_pixel_scaling(kind: str) -> None:
+    """Refuse, with a ValueError, a scaling that images do not know."""
+    if kind not in get_args(PixelScalingKind):
+        raise ValueError(
+            f"input_scaling is {kind!r}, expected one of {', '.join(get_args(PixelScalingKind))} for images"
+        )
