@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from paribus.data import Contamination, Table
-from paribus.data.table_file import read_table
+from paribus.data.table import read_table
 from paribus.errors import UserError
 
 GOOD = "a,b,price\n1,2.5,10\n-3e2,.5,11\n4, 6 ,12.25\n"

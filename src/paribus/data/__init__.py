@@ -4,6 +4,7 @@ from paribus.data.contamination import Contamination
 from paribus.data.contract import InMemoryData
 from paribus.data.gaussian_classes import GaussianClasses
 from paribus.data.label_noise import LabelNoise
+from paribus.data.labelled_table import LabelledTable
 from paribus.data.public import AutoMpg, Boston, Diabetes
 from paribus.data.public_classes import BreastCancer, Digits, Mnist5k, Wine
 from paribus.data.synthetic import Line, Sine
@@ -20,6 +21,7 @@ __all__ = [
     "GaussianClasses",
     "InMemoryData",
     "LabelNoise",
+    "LabelledTable",
     "Line",
     "Mnist5k",
     "Sine",

@@ -1,13 +1,14 @@
 """Any table of numbers from a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from paribus.data.contamination import Contamination
 from paribus.data.contract import Split
+from paribus.data.open_table import check_columns, open_table
 from paribus.data.regression import RawTable
 from paribus.data.scaling import ScalingKind
 from paribus.data.splitting import ResplitRegression
-from paribus.data.table_file import read_table
 from paribus.errors import UserError
 from paribus.supplied import Supplied
 
@@ -42,8 +43,7 @@ class Table(ResplitRegression):
         super().__init__(
             test_fraction, validation_fraction, batch_size, contamination, input_scaling, target_scaling, seed
         )
-        if columns is not None:
-            _check_columns(list(columns), target)
+        check_columns(columns, target)
         self.path, self.target = path, target
         self.columns = None if columns is None else list(columns)
 
@@ -65,12 +65,17 @@ class Table(ResplitRegression):
             raise UserError(f"{self.path}: {error}") from None
 
 
-def _check_columns(columns: list[str], target: str) -> None:
-    """Refuse a list of inputs that is empty, repeats a name or contains the target."""
-    if not columns:
-        raise ValueError("columns is [], expected names of input columns, or null for all but the target")
-    if target in columns:
-        raise ValueError(f"columns contains the target {target!r}, expected input columns only")
-    repeated = sorted({name for name in columns if columns.count(name) > 1})
-    if repeated:
-        raise ValueError(f"columns names {', '.join(map(repr, repeated))} more than once, expected each name once")
+def read_table(path: Path, target: str, columns: Sequence[str] | None) -> RawTable:
+    """The inputs and the target of a file.
+
+    Args:
+        path: see `open_table`.
+        target: name of the target column.
+        columns: names of the input columns; None for all but the target.
+
+    Raises:
+        UserError: the file is missing, empty or malformed, a column is unknown, or a cell is no finite number.
+    """
+    file = open_table(path)
+    inputs = file.inputs(target, columns)
+    return RawTable(file.matrix(inputs), file.numbers(target), tuple(inputs), target)
