@@ -31,9 +31,13 @@ MEMBERS = (2, 4, 8, 32)
 LOOPED = 4
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "linear": lambda: Linear(in_features=1, out_features=1),
-    "16": lambda: Mlp(hidden=[16], activation="relu", in_features=1, out_features=1),
-    "64-64": lambda: Mlp(hidden=[64, 64], activation="relu", in_features=1, out_features=1),
-    "256-256": lambda: Mlp(hidden=[256, 256], activation="relu", in_features=1, out_features=1),
+    "16": lambda: Mlp(hidden=[16], activation="relu", normalisation="none", dropout=0.0, in_features=1, out_features=1),
+    "64-64": lambda: Mlp(
+        hidden=[64, 64], activation="relu", normalisation="none", dropout=0.0, in_features=1, out_features=1
+    ),
+    "256-256": lambda: Mlp(
+        hidden=[256, 256], activation="relu", normalisation="none", dropout=0.0, in_features=1, out_features=1
+    ),
 }
 OPTIMIZERS = {
     "adam": lambda parameters: torch.optim.Adam(parameters, lr=1e-3),

@@ -41,7 +41,9 @@ def data(seed: int) -> Sine:
 
 def family(seed: int, width: int) -> Regression:
     torch.manual_seed(seed)
-    network = Mlp(hidden=[width, width], activation="relu", in_features=1, out_features=1)
+    network = Mlp(
+        hidden=[width, width], activation="relu", normalisation="none", dropout=0.0, in_features=1, out_features=1
+    )
     return Regression(
         network, Squared(), lambda parameters: torch.optim.Adam(parameters, lr=1e-3), Constant(), 1, seed, 0.0
     )

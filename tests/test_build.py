@@ -51,7 +51,13 @@ CONFIG: dict[str, Any] = {
         "target_scaling": "none",
     },
     "family": {"_target_": "paribus.families.Regression", "input_noise": 0.0},
-    "network": {"_target_": "paribus.networks.Mlp", "hidden": [8, 4], "activation": "tanh"},
+    "network": {
+        "_target_": "paribus.networks.Mlp",
+        "hidden": [8, 4],
+        "activation": "tanh",
+        "normalisation": "none",
+        "dropout": 0.0,
+    },
     "objective": {"_target_": "paribus.objectives.Huber", "delta": 1.0},
     "optimizer": {
         "_target_": "torch.optim.Adam",
@@ -262,7 +268,7 @@ def test_the_number_typed_is_the_number_used():
     optimizer = family.phases[0].optimizer(family.network.parameters())
     assert optimizer.defaults["lr"] == 3
     assert optimizer.defaults["betas"] == (0.9, 0.999)
-    assert [layer.out_features for layer in family.network.layers if hasattr(layer, "out_features")] == [5, 1]
+    assert [len(weight) for name, weight in family.network.named_parameters() if name.endswith("weight")] == [5, 1]
     assert data.sizes() == {"train": 20, "validation": 5, "test": 10}
     assert data.seed == 3
     assert build_training(config).max_steps == 10
@@ -279,7 +285,7 @@ def test_initial_weights_come_from_the_stream_of_the_part():
     family = build_family(*with_data(CONFIG))
     with torch.random.fork_rng():
         torch.manual_seed(stream_seed(3, "init", "network"))
-        oracle = Mlp(1, 1, [8, 4], "tanh")
+        oracle = Mlp(1, 1, [8, 4], "tanh", "none", 0.0)
     assert weights(family.network) == weights(oracle)
 
 
@@ -324,7 +330,7 @@ OURS = '''
     class Counted(Mlp):
         def __init__(self, in_features: Supplied[int], out_features: Supplied[int], hidden: list[int]) -> None:
             made.append(hidden)
-            super().__init__(in_features, out_features, hidden, "relu")
+            super().__init__(in_features, out_features, hidden, "relu", "none", 0.0)
 
     class TwoHeaded(Regression):
         """Takes one part more than its base, and takes it first."""

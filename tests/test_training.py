@@ -49,7 +49,7 @@ def sine(seed=0, **changes):
 def family(objective=None, scheduler=None, input_noise=0.0, lr=0.01, kind=torch.optim.Adam, cls=Regression, seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = Mlp(hidden=[8], activation="tanh", in_features=1, out_features=1)
+        network = Mlp(hidden=[8], activation="tanh", normalisation="none", dropout=0.0, in_features=1, out_features=1)
     return cls(
         network=network, objective=objective or Squared(), optimizer=lambda p: kind(p, lr=lr),
         scheduler=scheduler or Constant(), in_features=1, seed=seed, input_noise=input_noise,
@@ -232,7 +232,7 @@ def test_float64_is_float64(tmp_path):
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float64}
     assert all(math.isfinite(row["train/loss"]) for row in curves.rows.values())
     state = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
-    assert torch.equal(state["network.layers.0.weight"], dict(model.named_parameters())["network.layers.0.weight"])
+    assert torch.equal(state["network.hidden.0.0.weight"], dict(model.named_parameters())["network.hidden.0.0.weight"])
 
 
 class Scripted(Regression):

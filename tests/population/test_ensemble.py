@@ -92,7 +92,9 @@ def test_a_members_density_is_that_of_its_likelihood(objective, distribution):
 
 def test_the_mixture_is_at_least_as_good_as_its_mean_member(tmp_path):
     data = line()
-    nets = networks(5, lambda: Mlp(hidden=[16], activation="tanh", in_features=1, out_features=1))
+    nets = networks(
+        5, lambda: Mlp(hidden=[16], activation="tanh", normalisation="none", dropout=0.0, in_features=1, out_features=1)
+    )
     families = [regression(seed, net, GaussianLikelihood(1.0, True)) for seed, net in enumerate(nets)]
     population = Population([Member(family, data) for family in families], training())
     population.fit(tmp_path)

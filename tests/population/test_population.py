@@ -46,7 +46,9 @@ def using(kind, **options):
 def family(seed=0, objective=None, optimizer=None, scheduler=None, input_noise=0.0, hidden=8, cls=Regression):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = Mlp(hidden=[hidden], activation="tanh", in_features=1, out_features=1)
+        network = Mlp(
+            hidden=[hidden], activation="tanh", normalisation="none", dropout=0.0, in_features=1, out_features=1
+        )
     return cls(
         network=network, objective=objective or Squared(), optimizer=optimizer or using(Adam, lr=0.01),
         scheduler=scheduler or Constant(), in_features=1, seed=seed, input_noise=input_noise,

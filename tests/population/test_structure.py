@@ -28,7 +28,7 @@ class Plain(Objective):
 
 def family(seed=0, objective=None, lr=0.1, kind=Adam, hidden=4, scheduler=None, input_noise=0.0):
     return Regression(
-        network=Mlp(hidden=[hidden], activation="tanh", in_features=1, out_features=1),
+        network=Mlp(hidden=[hidden], activation="tanh", normalisation="none", dropout=0.0, in_features=1, out_features=1),
         objective=objective or Squared(), optimizer=lambda parameters: kind(parameters, lr=lr),
         scheduler=scheduler or Constant(), in_features=1, seed=seed, input_noise=input_noise,
     )  # fmt: skip
@@ -47,11 +47,11 @@ def test_values_are_no_structure():
 
 @pytest.mark.parametrize(("other", "named"), [
     (lambda: family(objective=Plain(1)), "the class of objective"),
-    (lambda: family(hidden=5), "network.layers.0.out_features"),
+    (lambda: family(hidden=5), "network.hidden.0.0.out_features"),
     (lambda: family(kind=SGD), "the phase loss"),
     (lambda: family(input_noise=0.1), "input_noise"),
     (lambda: family().eval(), "the mode of the family"),
-    (lambda: family().double(), "the shape of network.layers.0.weight"),
+    (lambda: family().double(), "the shape of network.hidden.0.0.weight"),
 ])  # fmt: skip
 def test_what_differs_is_named(other, named):
     assert structure(family()).difference(structure(other())) == named

@@ -1,7 +1,8 @@
-"""Networks with plain arguments: [batch, in_features] -> [batch, out_features]."""
+"""Networks with plain arguments: `[batch, *in] -> [batch, out]`."""
 
 from paribus.networks.contract import Network
+from paribus.networks.lenet import LeNet
 from paribus.networks.linear import Linear, Polynomial
 from paribus.networks.mlp import Mlp
 
-__all__ = ["Linear", "Mlp", "Network", "Polynomial"]
+__all__ = ["LeNet", "Linear", "Mlp", "Network", "Polynomial"]
