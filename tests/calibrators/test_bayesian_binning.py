@@ -8,7 +8,8 @@ import torch
 from scipy.special import betaln
 
 from paribus.calibrators import BayesianBinning, ValidationLogits
-from paribus.calibrators.bayesian_binning import averaged_binning, numbers_of_bins, posterior
+from paribus.calibrators.bayesian_binning import averaged_binning, bins_of_binnings, numbers_of_bins, posterior
+from paribus.calibrators.quantiles import equal_mass
 
 
 def binning(ordered: list[float], hit: list[int], bins: int) -> tuple[float, list[tuple[float, float]]]:
@@ -48,14 +49,25 @@ def test_the_numbers_of_bins(examples, least, most):
     assert list(numbers_of_bins(examples)) == list(range(least, most + 1))
 
 
-def test_four_examples_by_hand():
-    # One bin [0, 1] of prior Beta(1, 1) and 3 hits of 4: B(4, 2) / B(1, 1) = 1/20, and a mean of 4/6.
-    ordered = torch.tensor([0.2, 0.4, 0.6, 0.9], dtype=torch.float64)
-    score, mean = posterior(
-        ordered, torch.tensor([0.0, 1, 2, 3], dtype=torch.float64), torch.tensor([], dtype=torch.long)
-    )
-    assert float(score) == pytest.approx(math.log(1 / 20))
+def test_four_examples_in_one_bin_by_hand():
+    # The bin [0, 1] of prior Beta(1, 1), and 3 hits of 4: B(4, 2) / B(1, 1) = 1/20, and a mean of 4/6.
+    given = [torch.tensor([value], dtype=torch.float64) for value in (0.0, 1.0, 3.0, 4.0)]
+    evidence, mean = posterior(*given)
+    assert evidence.tolist() == pytest.approx([math.log(1 / 20)])
     assert mean.tolist() == pytest.approx([4 / 6])
+
+
+@pytest.mark.parametrize("rows", [1, 7, 50, 400, 2000])
+@pytest.mark.parametrize("distinct", [1, 2, 9, 10_000])
+def test_the_bins_of_each_binning_are_those_of_equal_mass(rows, distinct):
+    generator = np.random.default_rng(rows)
+    ordered = torch.from_numpy(np.sort(generator.integers(distinct, size=rows) / distinct))
+    numbers = numbers_of_bins(rows)
+    binning, start, end = bins_of_binnings(ordered, numbers)
+    for index, bins in enumerate(numbers):
+        cuts = equal_mass(ordered, bins).tolist()
+        assert start[binning == index].tolist() == [0, *cuts]
+        assert end[binning == index].tolist() == [*cuts, rows]
 
 
 @pytest.mark.parametrize("seed", range(6))

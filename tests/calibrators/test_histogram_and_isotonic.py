@@ -7,7 +7,7 @@ from scipy.stats import binned_statistic
 from sklearn.isotonic import IsotonicRegression
 
 from paribus.calibrators import HistogramBinning, Isotonic, ValidationLogits
-from paribus.calibrators.quantiles import between, equal_mass
+from paribus.calibrators.quantiles import bounds, equal_mass
 
 
 def logits_of(probability: list[float]) -> torch.Tensor:
@@ -76,7 +76,7 @@ def test_equal_values_stay_together():
     cuts = equal_mass(ordered, 5)
     # Ideal cuts 3, 6, 9, 12: those among equal values move to the nearer end, 3 to 0 and 12 to 9.
     assert cuts.tolist() == [6, 9]
-    assert between(ordered, cuts).tolist() == [0.15, 0.85]
+    assert bounds(ordered)[cuts].tolist() == [0.15, 0.85]
     for bins in range(1, 30):
         cuts = equal_mass(ordered, bins)
         assert all(ordered[cut - 1] < ordered[cut] for cut in cuts.tolist())
@@ -86,23 +86,23 @@ def test_a_cut_between_neighbouring_numbers_parts_them():
     for lower in (0.3, 0.1, 1 / 3, 5e-324):
         upper = np.nextafter(lower, 1)
         ordered = torch.tensor([lower, upper], dtype=torch.float64)
-        cut = between(ordered, torch.tensor([1]))
+        cut = bounds(ordered)[1:2]
         assert torch.searchsorted(cut, ordered).tolist() == [0, 1]
 
 
 def test_a_row_of_zeros_becomes_uniform():
-    # Each class is sure of what it never is, so every frequency at [0, 0, 0] is 0.
-    logits = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]])
-    validation = ValidationLogits(logits[2:], torch.tensor([1, 2, 0]))
-    fitted = HistogramBinning(bins=2, equal_mass=False).fit(validation)
-    assert all(curve.values[1] == 0 for curve in fitted.curves)
-    zeros = torch.tensor([[0.0, 9.0, 9.0], [0.0, 0.0, 0.0]])
-    probability = fitted(zeros).exp()
-    assert torch.isfinite(fitted(zeros)).all()
-    assert torch.equal(probability.sum(dim=1), torch.ones(2, dtype=torch.float64))
-    isotonic = Isotonic().fit(ValidationLogits(logits[2:3], torch.tensor([1])))
-    # Classes 0 and 2 were never right and class 1 always: all of the mass is class 1's.
-    assert isotonic(logits).exp().tolist() == [[0.0, 1.0, 0.0]] * 5
+    # Always right, and sure of it: up to a half a class is never the label, beyond always.
+    logits = 9 * torch.eye(3)
+    fitted = HistogramBinning(bins=2, equal_mass=False).fit(ValidationLogits(logits, torch.tensor([0, 1, 2])))
+    assert [curve.values.tolist() for curve in fitted.curves] == [[0.0, 1.0]] * 3
+    assert fitted(logits).exp().tolist() == torch.eye(3).tolist()
+    assert fitted(torch.zeros(1, 3)).exp().tolist() == [[1 / 3] * 3]
+    assert fitted(torch.zeros(1, 3)).isfinite().all()
+
+
+def test_isotonic_of_a_single_example_knows_its_label_alone():
+    fitted = Isotonic().fit(ValidationLogits(torch.tensor([[9.0, 0.0, 0.0]]), torch.tensor([1])))
+    assert fitted(9 * torch.eye(3)).exp().tolist() == [[0.0, 1.0, 0.0]] * 3
 
 
 def test_zero_everywhere_is_uniform():

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from paribus.calibrators.contract import ValidationLogits
 from paribus.calibrators.one_vs_all import ClasswiseMap, Steps, one_vs_all
-from paribus.calibrators.quantiles import between, equal_mass, masses
+from paribus.calibrators.quantiles import beside_equals, bounds, nearest_index
 
 PRIOR_EXAMPLES = 2.0
 """How many examples a bin's prior is worth, N' / B; the paper's N' = 2 B."""
@@ -32,8 +32,9 @@ class BayesianBinning:
         P(D | M) = product over b of B(m_b + 2 p_b, N_b - m_b + 2 (1 - p_b)) / B(2 p_b, 2 (1 - p_b))
         P(hit | p in b, M) = (m_b + 2 p_b) / (N_b + 2)
 
-    with B the beta function; all numbers of bins are equally likely at first, and none is left out of the average.
-    Bins are cut as in `HistogramBinning`. No probability is 0. Classes are taken one against all others and normalised.
+    with B the beta function; all numbers of bins are equally likely at first. The average is over all of them, where
+    the authors' program leaves out the least likely. Bins are cut as in `HistogramBinning`. No probability is 0. Classes
+    are taken one against all others and normalised.
     """
 
     def fit(self, validation: ValidationLogits) -> ClasswiseMap:
@@ -51,37 +52,52 @@ def numbers_of_bins(examples: int) -> range:
 def averaged_binning(probability: Float[Tensor, "n"], is_class: Float[Tensor, "n"]) -> Steps:
     """The frequency of a class by its predicted probability, averaged over the binnings."""
     ordered, order = probability.sort()
-    hits = is_class[order].cumsum(dim=0)
-    binnings = [equal_mass(ordered, bins) for bins in numbers_of_bins(len(ordered))]
-    posteriors = [posterior(ordered, hits, cuts) for cuts in binnings]
-    weights = torch.softmax(torch.stack([score for score, _ in posteriors]), dim=0)
+    bound = bounds(ordered)
+    hits = torch.cat([ordered.new_zeros(1), is_class[order].cumsum(dim=0)])
+    numbers = numbers_of_bins(len(ordered))
+    binning, start, end = bins_of_binnings(ordered, numbers)
 
-    # The average is constant between the cuts of all binnings together.
-    cuts = torch.cat(binnings).unique()
-    average = torch.zeros(len(cuts) + 1, dtype=torch.float64)
-    for weight, own_cuts, (_, values) in zip(weights, binnings, posteriors, strict=True):
-        bin_of = torch.searchsorted(own_cuts, torch.cat([cuts.new_zeros(1), cuts]), right=True)
-        average += weight * values[bin_of]
-    return Steps(between(ordered, cuts), average)
+    evidence, frequency = posterior(bound[start], bound[end], hits[end] - hits[start], (end - start).double())
+    weight = torch.softmax(torch.zeros(len(numbers), dtype=torch.float64).index_add(0, binning, evidence), dim=0)
+
+    # A weight below this is lost in rounding beside the others'.
+    kept = (weight > 1e-25)[binning]
+    share = (weight[binning] * frequency)[kept]
+    average = torch.repeat_interleave(share, (end - start)[kept]).reshape(-1, len(ordered)).sum(dim=0)
+    first = start[kept].unique()
+    return Steps(bound[first[1:]], average[first])
+
+
+def bins_of_binnings(
+    ordered: Float[Tensor, "n"], numbers: range
+) -> tuple[Int[Tensor, "bins"], Int[Tensor, "bins"], Int[Tensor, "bins"]]:
+    """The bins of all binnings in a row: of which binning each is, its first index, and the index beyond its last."""
+    asked = torch.tensor(numbers)
+    binning = torch.repeat_interleave(torch.arange(len(asked)), asked)
+    part = torch.cat([torch.arange(1, number + 1) for number in numbers])
+    end = beside_equals(ordered, nearest_index(len(ordered), part, asked[binning]))
+    # Ends that fell together, or to 0, are no bins.
+    key = (binning * len(ordered) + end - 1)[end > 0].unique()
+    binning, end = key // len(ordered), key % len(ordered) + 1
+    start = torch.cat([end.new_zeros(1), end[:-1]]) % len(ordered)
+    return binning, start, end
 
 
 def posterior(
-    ordered: Float[Tensor, "n"], hits: Float[Tensor, "n"], cuts: Int[Tensor, "cuts"]
-) -> tuple[Float[Tensor, ""], Float[Tensor, "bins"]]:
-    """The log marginal likelihood of one binning, and the posterior mean of the frequency in each of its bins.
+    lower: Float[Tensor, "bins"], upper: Float[Tensor, "bins"], hits: Float[Tensor, "bins"], size: Float[Tensor, "bins"]
+) -> tuple[Float[Tensor, "bins"], Float[Tensor, "bins"]]:
+    """The log marginal likelihood of each bin's labels, and the posterior mean of its frequency.
 
     Args:
-        ordered: the predicted probabilities, increasing.
-        hits: how many of the examples so far are of the class.
-        cuts: where a bin ends and the next begins.
+        lower: where the bin begins.
+        upper: where it ends.
+        hits: how many of its examples are of the class.
+        size: how many examples it has.
     """
-    edges = torch.cat([ordered.new_zeros(1), between(ordered, cuts), ordered.new_ones(1)])
-    mean = ((edges[:-1] + edges[1:]) / 2).clamp(SMALLEST_PRIOR_MEAN, 1 - SMALLEST_PRIOR_MEAN)
+    mean = ((lower + upper) / 2).clamp(SMALLEST_PRIOR_MEAN, 1 - SMALLEST_PRIOR_MEAN)
     hit_prior, miss_prior = PRIOR_EXAMPLES * mean, PRIOR_EXAMPLES * (1 - mean)
-    hit = masses(hits, cuts)
-    size = masses(torch.arange(1, len(ordered) + 1, dtype=torch.float64), cuts)
-    score = log_beta(hit + hit_prior, size - hit + miss_prior) - log_beta(hit_prior, miss_prior)
-    return score.sum(), (hit + hit_prior) / (size + PRIOR_EXAMPLES)
+    evidence = log_beta(hits + hit_prior, size - hits + miss_prior) - log_beta(hit_prior, miss_prior)
+    return evidence, (hits + hit_prior) / (size + PRIOR_EXAMPLES)
 
 
 def log_beta(a: Float[Tensor, "bins"], b: Float[Tensor, "bins"]) -> Float[Tensor, "bins"]:

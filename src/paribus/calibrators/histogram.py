@@ -6,7 +6,7 @@ from torch import Tensor
 
 from paribus.calibrators.contract import ValidationLogits
 from paribus.calibrators.one_vs_all import ClasswiseMap, Steps, one_vs_all
-from paribus.calibrators.quantiles import between, equal_mass
+from paribus.calibrators.quantiles import bounds, equal_mass
 
 
 class HistogramBinning:
@@ -41,7 +41,7 @@ class HistogramBinning:
         """The frequency of a class by its predicted probability."""
         if self.equal_mass:
             ordered = probability.sort().values
-            cuts = between(ordered, equal_mass(ordered, self.bins))
+            cuts = bounds(ordered)[equal_mass(ordered, self.bins)]
         else:
             cuts = torch.arange(1, self.bins, dtype=torch.float64) / self.bins
         bin_of = torch.searchsorted(cuts, probability)

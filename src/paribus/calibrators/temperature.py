@@ -74,8 +74,9 @@ class Temperature:
         if spread == 0:
             return TemperatureMap(1.0, logits.shape[1], at_limit=True)
         # In units of the largest spread, so that the fit of c z is c times the fit of z.
-        log_inverse, at_limit = log_inverse_temperature(below_largest / spread, label, math.log(spread))
-        return TemperatureMap(spread * math.exp(-log_inverse), logits.shape[1], at_limit)
+        unit = math.log(spread)
+        log_inverse, at_limit = log_inverse_temperature(below_largest / spread, label, nearest=unit)
+        return TemperatureMap(math.exp(unit - log_inverse), logits.shape[1], at_limit)
 
 
 def log_inverse_temperature(
