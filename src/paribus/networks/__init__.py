@@ -4,5 +4,6 @@ from paribus.networks.contract import Network
 from paribus.networks.lenet import LeNet
 from paribus.networks.linear import Linear, Polynomial
 from paribus.networks.mlp import Mlp
+from paribus.networks.residual import PlainCnn, ResNet
 
-__all__ = ["LeNet", "Linear", "Mlp", "Network", "Polynomial"]
+__all__ = ["LeNet", "Linear", "Mlp", "Network", "PlainCnn", "Polynomial", "ResNet"]
