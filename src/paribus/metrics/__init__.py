@@ -1,1 +1,61 @@
-"""Metrics: a functional core on tensors, and thin torchmetrics shells."""
+"""Metrics of probabilities: a functional core on tensors, and thin torchmetrics shells."""
+
+from paribus.metrics.binning import Binning, Bins, binned, equal_mass, equal_width
+from paribus.metrics.calibration import (
+    classwise_calibration_error,
+    debiased_squared_calibration_error,
+    expected_calibration_error,
+    maximum_calibration_error,
+    squared_calibration_error,
+)
+from paribus.metrics.ece_interval import EceInterval, accuracy_intervals, ece_interval
+from paribus.metrics.floor import CalibrationTest, calibration_floor, calibration_test
+from paribus.metrics.predictions import log_probabilities, top_label
+from paribus.metrics.proper import (
+    BrierDecomposition,
+    accuracy,
+    brier,
+    brier_decomposition,
+    brier_each,
+    classwise_brier_decomposition,
+    nll,
+    nll_each,
+)
+from paribus.metrics.ranking import RiskCoverage, auroc, error_detection_auroc, risk_coverage
+from paribus.metrics.shells import BrierScore, ExpectedCalibrationError, NegativeLogLikelihood
+
+__all__ = [
+    "Binning",
+    "Bins",
+    "BrierDecomposition",
+    "BrierScore",
+    "CalibrationTest",
+    "EceInterval",
+    "ExpectedCalibrationError",
+    "NegativeLogLikelihood",
+    "RiskCoverage",
+    "accuracy",
+    "accuracy_intervals",
+    "auroc",
+    "binned",
+    "brier",
+    "brier_decomposition",
+    "brier_each",
+    "calibration_floor",
+    "calibration_test",
+    "classwise_brier_decomposition",
+    "classwise_calibration_error",
+    "debiased_squared_calibration_error",
+    "ece_interval",
+    "equal_mass",
+    "equal_width",
+    "error_detection_auroc",
+    "expected_calibration_error",
+    "log_probabilities",
+    "maximum_calibration_error",
+    "nll",
+    "nll_each",
+    "risk_coverage",
+    "squared_calibration_error",
+    "top_label",
+]
