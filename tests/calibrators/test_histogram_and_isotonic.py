@@ -77,6 +77,8 @@ def test_equal_values_stay_together():
     # Ideal cuts 3, 6, 9, 12: those among equal values move to the nearer end, 3 to 0 and 12 to 9.
     assert cuts.tolist() == [6, 9]
     assert bounds(ordered)[cuts].tolist() == [0.15, 0.85]
+    # 5 is nearer to 6 than to 0, and 10 to 9 than to 15.
+    assert equal_mass(ordered, 3).tolist() == [6, 9]
     for bins in range(1, 30):
         cuts = equal_mass(ordered, bins)
         assert all(ordered[cut - 1] < ordered[cut] for cut in cuts.tolist())

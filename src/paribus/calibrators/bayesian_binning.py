@@ -33,8 +33,8 @@ class BayesianBinning:
         P(hit | p in b, M) = (m_b + 2 p_b) / (N_b + 2)
 
     with B the beta function; all numbers of bins are equally likely at first. The average is over all of them, where
-    the authors' program leaves out the least likely. Bins are cut as in `HistogramBinning`. No probability is 0. Classes
-    are taken one against all others and normalised.
+    the authors' program leaves out the least likely. Bins are cut as in `HistogramBinning`. No probability is 0.
+    Classes are taken one against all others and normalised.
     """
 
     def fit(self, validation: ValidationLogits) -> ClasswiseMap:
