@@ -317,6 +317,7 @@ def test_the_runs_of_another_folder_are_named_with_it(capsys):
     told = capsys.readouterr().err
     assert told.count(f"/{key} --output 'else where'") == 2
     assert main(["run", "--key", f"one/{key}", "--output", "else where"]) == 0
+    assert main(["run", "--key", key, "--output", "else where/one"]) == 0
     assert main(["run", "--key", "", "--output", "else where"]) == 2
 
 

@@ -314,13 +314,11 @@ def test_a_child_of_another_class_is_refused(package):
         check_value("part", outer(package, inner={"_target_": f"{package}.Open", "width": 1}))
 
 
-def test_defaults_of_paribus_itself_do_not_hide(package):
-    if package.startswith("paribus."):
-        with pytest.raises(UserError) as caught:
-            check_value("part", outer(package, kind=NO))
-        assert str(caught.value) == "part.kind is not in the config; write kind: one"
-    else:
-        assert check_value("part", outer(package, kind=NO, others=NO))
+def test_no_default_hides_but_those_of_foreign_libraries(package):
+    with pytest.raises(UserError) as caught:
+        check_value("part", outer(package, kind=NO))
+    assert str(caught.value) == "part.kind is not in the config; write kind: one"
+    assert check_value("part", {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.1})
 
 
 def test_a_partial_node_may_lack_arguments(package):

@@ -192,6 +192,37 @@ def test_input_noise_is_ridge_regression(tmp_path):
     assert abs(weight - cov / x.var(correction=0)) > 0.05
 
 
+class Undeclared(Regression):
+    """Draws its own noise, as `nn.Dropout` does; the second kind dies at step 50."""
+
+    dies_at = math.inf
+
+    def loss(self, batch, noise):
+        if self.step == self.dies_at:
+            raise RuntimeError("power cut")
+        return self.objective(self.predict(batch["x"] + torch.randn_like(batch["x"])), batch["y"])
+
+
+class UndeclaredAndDying(Undeclared):
+    dies_at = 50
+
+
+@pytest.mark.parametrize("changes", [{"chunk_steps": 1}, {"validate_every": 7}, {"resume_seconds": 0.0}])
+def test_noise_that_is_not_declared_is_a_function_of_the_seed_and_the_step_too(tmp_path, changes):
+    first, again, other = family(cls=Undeclared), family(cls=Undeclared), family(cls=Undeclared, seed=1)
+    fit(first, tmp_path / "first")
+    before = torch.get_rng_state()
+    if "resume_seconds" in changes:
+        with pytest.raises(RuntimeError, match="power cut"):
+            fit(family(cls=UndeclaredAndDying), tmp_path / "again", **changes)
+        assert (tmp_path / "again" / "resume.ckpt").exists()
+    fit(again, tmp_path / "again", **changes)
+    assert torch.equal(torch.get_rng_state(), before)  # and the caller's own stream stays where it was
+    fit(other, tmp_path / "other")
+    assert all(map(torch.equal, first.parameters(), again.parameters()))
+    assert not torch.equal(next(first.parameters()), next(other.parameters()))
+
+
 def test_noise_is_a_function_of_the_step(tmp_path):
     chunked, single, other = (family(input_noise=0.5, seed=seed) for seed in (0, 0, 1))
     fit(chunked, tmp_path, chunk_steps=64)

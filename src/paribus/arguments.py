@@ -137,6 +137,19 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
     compare.add_argument("--metric", action="append", default=[], help="repeat for more; default: all in the records")
     compare.add_argument("--replicate", default="seed", help="the column of a CSV that pairs rows (default: seed)")
 
+    calibrate = add(
+        "calibrate",
+        "judge saved logits as probabilities, as they are and after each calibrator",
+        "FILE is an .npz with logits [n, classes] and labels [n] of the test part, and val_logits and val_labels of\n"
+        "the validation part, on which alone calibrators are fitted; or a CSV with a column label, a column of logits\n"
+        "for each class, and a column part that says test or validation.\n"
+        "Prints a table; writes calibration.html and calibration.csv.",
+    )
+    calibrate.add_argument("file", type=Path, metavar="FILE", help="saved logits, e.g. logits.npz")
+    calibrate.add_argument("overrides", nargs="*", metavar="evaluation.KEY=VALUE", help="e.g. evaluation.bins=20")
+    calibrate.add_argument("--output", type=Path, help="folder to write to (default: runs/calibrate/<name of FILE>)")
+    calibrate.add_argument("--config-dir", type=Path, help="a further folder of configs")
+
     completion = add(
         "completion",
         "print the script that makes the tab key complete commands, options and overrides",

@@ -114,6 +114,12 @@ def _compare(options: argparse.Namespace) -> int:
     return compare_paths(paths, options.factor, options.metric, options.replicate)
 
 
+def _calibrate(options: argparse.Namespace) -> int:
+    from paribus.calibrate import calibrate_command
+
+    return calibrate_command(options.file, options.output, options.overrides, options.config_dir)
+
+
 def _recorded(folder: Path) -> Path:
     """A folder that was named because of the records in it."""
     from paribus.errors import nearest
@@ -143,6 +149,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "verify": _verify,
     "audit": _audit,
     "compare": _compare,
+    "calibrate": _calibrate,
     "completion": _completion,
 }
 """What each command does; `run` without `--key` is the Hydra application."""

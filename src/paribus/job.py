@@ -20,6 +20,7 @@ from paribus.errors import NonFiniteLoss, UserError, stopped
 from paribus.families.contract import Family
 from paribus.mirror import conclude
 from paribus.provenance import Usage, code_hash, environment
+from paribus.streams import stream_seed
 from paribus.study.files import fingerprint
 from paribus.study.keys import evaluation_key, train_key
 from paribus.study.plan import changed_files
@@ -324,10 +325,13 @@ def evaluate(config: Mapping[str, Any], key: str, family: Family, data: InMemory
     family = family.to(training.device).eval()
     evaluator = build_evaluator(config)
     mark = evaluation_key(key, config["evaluation"])
-    rows = tuple(replace(row, evaluation=mark) for row in evaluator(family, data))
+    with torch.random.fork_rng():
+        torch.manual_seed(stream_seed(data.seed, "evaluation"))
+        rows = tuple(replace(row, evaluation=mark) for row in evaluator(family, data))
+        drawing = evaluator.drawing(family, data)
     measured = {name for row in rows for name in row.metrics}
     measures = tuple(asdict(measure) for measure in evaluator.measures if measure.name in measured)
-    return Evaluation(rows, measures, evaluator.drawing(family, data))
+    return Evaluation(rows, measures, drawing)
 
 
 def load_family(config: Mapping[str, Any], folder: Path) -> tuple[Family, InMemoryData]:

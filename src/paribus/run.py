@@ -278,11 +278,12 @@ def rerun(key: str, output: Path) -> int:
 def _folder_of(key: str, output: Path) -> Path:
     """The folder of the one run that `key` means, as for `rerun`."""
     for folder in (Path(key), Path(key).parent):
-        if len(folder.parts) > 2 and (folder / RECORD_FILE).is_file():
+        if len(folder.parts) > 1 and (folder / RECORD_FILE).is_file():
             return folder
     *above, last = key.split("/")
     name = "/".join(above) or "*"
-    folders = [path.parent for path in sorted(output.glob(f"{name}/{last}*/{RECORD_FILE}"))] if last else []
+    patterns = [f"{name}/{last}*/{RECORD_FILE}", *([] if above else [f"{last}*/{RECORD_FILE}"])]
+    folders = [path.parent for pattern in patterns for path in sorted(output.glob(pattern))] if last else []
     if len(folders) == 1:
         return folders[0]
     if not folders:

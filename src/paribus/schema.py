@@ -14,7 +14,8 @@ from paribus.hints import Child, annotations_of, expected, mistaken, show, stric
 from paribus.supplied import SUPPLIED
 from paribus.targets import Target, find_target
 
-OWN = "paribus"
+FOREIGN = ("torch.", "pytorch_lightning.")
+"""Packages whose targets may leave an argument at its default; those of users may not."""
 TARGET, PARTIAL = "_target_", "_partial_"
 
 
@@ -81,7 +82,7 @@ class Schema:
                 continue
             if argument.required and not partial:
                 raise UserError(f"{key}.{name} is missing: {self.name} needs it, {_brief(argument.hint)}")
-            if not argument.required and self.name.startswith(f"{OWN}."):
+            if not argument.required and not self.name.startswith(FOREIGN):
                 raise UserError(f"{key}.{name} is not in the config; write {name}: {show(argument.default)}")
 
     def _instead(self, name: str) -> str:

@@ -168,7 +168,7 @@ class Training:
         callbacks: list[pl.Callback] = [ResumeCheckpoint(resume, self.resume_seconds, curves, terms, earlier), *more]
         if max_minutes is not None:
             callbacks.append(TimeLimit(max_minutes, earlier))
-        with quiet_lightning(), interruptible():
+        with quiet_lightning(), interruptible(), torch.random.fork_rng():
             trainer = pl.Trainer(
                 max_epochs=-(-total // self.validate_every),
                 accelerator=self.accelerator,

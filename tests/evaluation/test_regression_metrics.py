@@ -32,6 +32,15 @@ def test_metrics_are_scikit_learns(n):
     )
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_squares_of_targets_of_any_size_are_finite(size):
+    rng = np.random.default_rng(0)
+    target, prediction = torch.from_numpy(rng.normal(size=(2, 50)))
+    plain, scaled = regression_metrics(prediction, target), regression_metrics(size * prediction, size * target)
+    assert scaled["rmse"] == pytest.approx(size * plain["rmse"], rel=1e-12)
+    assert scaled["r2"] == pytest.approx(plain["r2"], rel=1e-12)
+
+
 def test_a_constant_target_has_no_r2():
     measured = regression_metrics(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 3.0]))
     assert math.isnan(measured["r2"])

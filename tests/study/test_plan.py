@@ -162,6 +162,22 @@ def test_what_is_held_equal(plan):
     }
 
 
+def test_what_follows_a_factor_is_told(plan, read):
+    def following(overrides):
+        made = read(overrides)
+        size = 100 + 50 * made.resolved["seed"]
+        unresolved = {**made.unresolved, "data": {**made.unresolved["data"], "size": "${seed}"}}
+        return replace(
+            made, unresolved=unresolved, resolved={**made.resolved, "data": {**made.resolved["data"], "size": size}}
+        )
+
+    made = make_plan(STUDY, [], following, "now")
+    assert made.derived == {"data.size": (100, 150, 200)}
+    assert "data.size: 100, 150, 200" in made.text()
+    assert plan().derived == {}
+    assert "Follows" not in plan().text()
+
+
 def test_a_factor_or_replicate_with_one_level_is_held_equal_too(plan):
     held = plan("seed=1", "objective=huber").held_equal
     assert held["seed"] == 1

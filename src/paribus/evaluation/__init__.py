@@ -1,7 +1,8 @@
 """Evaluators: run after training, they measure what no objective was trained on and know nothing of the objective."""
 
+from paribus.evaluation.classification import Calibrated, ClassificationMetrics
 from paribus.evaluation.contract import Evaluator
 from paribus.evaluation.recentred import Recentred
 from paribus.evaluation.regression import RegressionMetrics
 
-__all__ = ["Evaluator", "Recentred", "RegressionMetrics"]
+__all__ = ["Calibrated", "ClassificationMetrics", "Evaluator", "Recentred", "RegressionMetrics"]

@@ -76,11 +76,13 @@ def regression_metrics(prediction: Float[Tensor, "n"], target: Float[Tensor, "n"
     `r2` is one minus the squared error relative to that of the target's own mean; NaN for a constant target.
     """
     residual = target.double() - prediction.double()
-    squared = residual.square().mean()
-    variance = target.double().var(correction=0)
+    largest = torch.cat([residual, target.double()]).abs().max().clamp(1e-300, 1e300)
+    unit = torch.exp2(largest.log2().floor())  # in which squares neither overflow nor vanish; dividing by it is exact
+    squared = (residual / unit).square().mean()
+    variance = (target.double() / unit).var(correction=0)
     return {
-        "mae": residual.abs().mean().item(),
-        "rmse": squared.sqrt().item(),
+        "mae": (residual / unit).abs().mean().item() * unit.item(),
+        "rmse": squared.sqrt().item() * unit.item(),
         "median_absolute_error": float(np.median(residual.abs().cpu().numpy())),
         "r2": (1 - squared / variance).item() if variance > 0 else float("nan"),
     }

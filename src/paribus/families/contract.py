@@ -18,6 +18,7 @@ from paribus.errors import NonFiniteLoss
 from paribus.families.history import History
 from paribus.noise import Noise, NoiseSpec, NoiseStream
 from paribus.objectives.loss import Loss
+from paribus.streams import stream_seed
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 Schedule = Callable[[int, int], float]
@@ -61,6 +62,7 @@ class Family(pl.LightningModule):
         self.total_steps = 1
         self.clip_norm: float | None = None
         self.noise = NoiseStream({}, 1, seed)
+        self._undeclared = stream_seed(seed, "noise", "undeclared")
 
     def noise_spec(self) -> dict[str, NoiseSpec]:
         """The noise that each example needs, by name."""
@@ -100,6 +102,7 @@ class Family(pl.LightningModule):
         movers = [(*pair, self.parameters_of(pair[0])) for pair in zip(self.phases, optimizers, strict=True)]
         history = History()
         for batch in batches:
+            self._fix_undeclared_noise()
             noise = self.noise.at(self.step, like=batch["x"])
             factor = self.schedule(self.step, self.total_steps)
             for phase, optimizer, parameters in movers:
@@ -130,6 +133,16 @@ class Family(pl.LightningModule):
         if torch.is_autocast_enabled(self.device.type):
             torch.clear_autocast_cache()  # it holds this step's weights, and Lightning's context spans the chunk
         return losses[0]  # L-BFGS evaluates more often; the first is the loss at the weights before the step
+
+    def _fix_undeclared_noise(self) -> None:
+        """Make what a part draws without declaring it (`nn.Dropout`) a function of the seed and the step too."""
+        torch.default_generator.manual_seed(self._undeclared + self.step)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(self._undeclared + self.step)
+
+    def on_validation_start(self) -> None:
+        """Validation at a step draws what it draws, however often there was one before."""
+        self._fix_undeclared_noise()
 
     def validation_loss(self, batch: Batch) -> Loss:
         """The loss of held-out examples: the first phase's, without noise."""

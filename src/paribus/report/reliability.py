@@ -1,7 +1,7 @@
 """Reliability diagrams: how often predictions are right against how sure they were, with what chance alone would do."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from paribus.report.axes import Axis
 from paribus.report.chart import Panel, titled
 from paribus.report.summaries import count
-from paribus.study.numbers import number
+from paribus.study.numbers import interval, number, plain
 
 Z95 = 1.959963984540054
 STRIP = 40
@@ -55,21 +55,27 @@ class Reliability:
     interval: tuple[float, float] | None = None
 
     @classmethod
+    def of(cls, drawing: Mapping[str, Any], interval: tuple[float, float] | None = None) -> "Reliability":
+        """A drawing as `evaluation.probabilities.diagram` makes it."""
+        bins = tuple(
+            Bin(float(low), float(high), int(examples), float(confidence), float(accuracy))
+            for low, high, examples, confidence, accuracy in drawing["bins"]
+        )
+        return cls(bins, float(drawing["ece"]), float(drawing["floor"]), interval)
+
+    @classmethod
     def read(cls, drawing: Any) -> "Reliability | None":
-        """The drawing of one run; None if it is not one."""
+        """The same from a file; None if it is not one."""
         try:
-            bins = tuple(
-                Bin(float(low), float(high), int(examples), float(confidence), float(accuracy))
-                for low, high, examples, confidence, accuracy in drawing["bins"]
-            )
-            return cls(bins, float(drawing["ece"]), float(drawing["floor"]))
+            return cls.of(drawing)
         except (TypeError, KeyError, ValueError):
             return None
 
-    def note(self) -> str:
-        """The line under the title."""
-        told = f" ({number(self.interval[0])} to {number(self.interval[1])})" if self.interval else ""
-        return f"ECE {number(self.ece)}{told}; chance alone {number(self.floor)}"
+    def notes(self) -> tuple[str, str]:
+        """The lines under the title."""
+        ends = f" {interval(*self.interval)}" if self.interval else ""
+        examples = sum(each.count for each in self.bins)
+        return f"ECE {number(self.ece)}{ends}", f"chance alone {number(self.floor)}; {plain(examples, 0)} examples"
 
 
 def pooled(runs: Sequence[Reliability]) -> Reliability:
@@ -111,11 +117,11 @@ class ReliabilityPanel(Panel):
             marks=[(value / 4, f"{value / 4:g}") for value in range(5)],
         )
         y = Axis(-0.02, 1.02, "how often right", marks=[(value / 4, f"{value / 4:g}") for value in range(5)])
-        spoken = f"Reliability diagram. {title}. {reliability.note()}"
-        super().__init__(x, y, title, spoken, width, width + 40 + STRIP)
-        self.note, self.bins = reliability.note(), reliability.bins
-        self.top += 18
-        self.inner_height -= 18 + STRIP
+        spoken = f"Reliability diagram. {title}. {', '.join(reliability.notes())}"
+        super().__init__(x, y, title, spoken, width, width + 54 + STRIP)
+        self.notes, self.bins = reliability.notes(), reliability.bins
+        self.top += 34
+        self.inner_height -= 34 + STRIP
         self._draw()
 
     def _draw(self) -> None:
@@ -141,15 +147,15 @@ class ReliabilityPanel(Panel):
         self.add(None, f'<text class="tick" x="{across:.1f}" y="{down:.1f}" text-anchor="{anchor}">{text}</text>')
 
     def group(self) -> str:
-        """The panel with its note and the strip of counts."""
-        return (
-            super().group()
-            + self._strip()
-            + (f'<text class="tick" x="{self.left:.1f}" y="34">{escape(self.note)}</text>')
+        """The panel with its notes and the strip of counts."""
+        notes = (
+            f'<text class="tick" x="{self.left:.1f}" y="{34 + 16 * line}">{escape(note)}</text>'
+            for line, note in enumerate(self.notes)
         )
+        return super().group() + self._strip() + "".join(notes)
 
     def _strip(self) -> str:
-        """Bars of how many examples each bin has; the highest is labelled."""
+        """Bars of how many examples each bin has."""
         largest = max((each.count for each in self.bins), default=1)
         base, parts = self.top + self.inner_height + 24 + STRIP - 14, []
         for each in self.bins:
@@ -159,10 +165,7 @@ class ReliabilityPanel(Panel):
                 f'<rect class="fill7" x="{first + 0.5:.1f}" y="{base - tall:.1f}" height="{tall:.1f}" '
                 f'width="{max(last - first - 1, 1):.1f}">{titled(each.hint())}</rect>'
             )
-        parts.append(
-            f'<text class="tick" x="{self.left:.1f}" y="{base - STRIP + 26:.1f}">'
-            f"{count(sum(each.count for each in self.bins), 'example')}</text>"
-        )
+        parts.append(f'<text class="tick" x="{self.left - 6:.1f}" y="{base:.1f}" text-anchor="end">count</text>')
         return "".join(parts)
 
 

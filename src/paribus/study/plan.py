@@ -160,14 +160,31 @@ class Plan:
     @cached_property
     def held_equal(self) -> Mapping[str, Any]:
         """The config's leaves that have one value in all jobs, by dotted key."""
-        leaves = [flat(job.config.resolved) for job in self.jobs]
-        first, rest = leaves[0], leaves[1:]
+        first, rest = self._leaves[0], self._leaves[1:]
         return {
             key: value
             for key, value in first.items()
             if not is_below(key, UNCOMPARED)
             and all(key in other and canonical(other[key]) == canonical(value) for other in rest)
         }
+
+    @cached_property
+    def derived(self) -> Mapping[str, tuple[Any, ...]]:
+        """The leaves that are written alike in all jobs and yet differ, since they follow another key: their values."""
+        written = [flat(job.config.unresolved) for job in self.jobs]
+        return {
+            key: tuple({canonical(leaves.get(key)): leaves.get(key) for leaves in self._leaves}.values())
+            for key, value in written[0].items()
+            if isinstance(value, str)
+            and "${" in value
+            and key not in self.held_equal
+            and not is_below(key, UNCOMPARED)
+            and all(other.get(key) == value for other in written)
+        }
+
+    @cached_property
+    def _leaves(self) -> list[Mapping[str, Any]]:
+        return [flat(job.config.resolved) for job in self.jobs]
 
     @cached_property
     def expected_seconds(self) -> float | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from paribus.study.plan import Plan, State
 
 WIDTH = 118
+MOST_VALUES = 6
 _TOLD = ("incomplete", "failed", "unreadable", "running")
 _FROM: "Mapping[State, str]" = {"other code": "by other code", "other data": "from other data"}
 _ORDER: "tuple[State, ...]" = (
@@ -30,7 +31,7 @@ _ORDER: "tuple[State, ...]" = (
 
 def plan_text(plan: "Plan") -> str:
     """Question, arms by states, what is held equal, what is not as it should be, the time expected."""
-    blocks = [plan.study.question, _arms(plan), _held(plan), _warnings(plan), _summary(plan)]
+    blocks = [plan.study.question, _arms(plan), _held(plan), _derived(plan), _warnings(plan), _summary(plan)]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -50,6 +51,7 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
         "due": len(due),
         "expected_seconds": plan.expected_seconds,
         "held_equal": dict(plan.held_equal),
+        "derived": {key: list(values) for key, values in plan.derived.items()},
         "jobs": [
             {
                 "key": job.key,
@@ -130,6 +132,17 @@ def _held(plan: "Plan") -> str:
         text = f"{root:<12}{option}{' '.join(leaves)}"
         lines.append(fill(text, WIDTH, initial_indent="  ", subsequent_indent=" " * 14, break_on_hyphens=False))
     return "\n".join(["Held equal", *lines])
+
+
+def _derived(plan: "Plan") -> str:
+    """What differs because it is written in terms of something that does."""
+    lines = []
+    for key, values in plan.derived.items():
+        told = ", ".join(label(value) for value in values[:MOST_VALUES]) + (
+            ", ..." if len(values) > MOST_VALUES else ""
+        )
+        lines.append(f"  {key}: {told}")
+    return "\n".join(["Follows what differs", *lines]) if lines else ""
 
 
 def _warnings(plan: "Plan") -> str:

@@ -1,0 +1,118 @@
+"""`paribus calibrate`: what saved logits are worth as probabilities, as they are and after each calibrator."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from paribus.build import build_evaluator
+from paribus.compose import compose_job
+from paribus.errors import UserError
+from paribus.evaluation.classification import AS_IT_IS, Calibrated
+from paribus.evaluation.probabilities import diagram, scores
+from paribus.explain import EXPLAINED, explain
+from paribus.metrics import brier_each, calibration_test, ece_interval, equal_width, log_probabilities, top_label
+from paribus.report.calibration_page import Change, JudgedLevel, calibration_page, calibration_table
+from paribus.report.reliability import Reliability
+from paribus.report.tables import as_csv
+from paribus.saved_logits import SavedLogits, read_logits
+from paribus.streams import stream_seed
+from paribus.study.numbers import plain
+from paribus.study.records import write_atomically
+from paribus.study.statistics import holm, interval, moments, p_value
+
+DRAWS = 2000
+"""Of the error of a calibrated predictor: a p value of .05 is known to within .01."""
+LEVEL = 0.95
+
+
+def calibrate_command(path: Path, output: Path | None, overrides: Sequence[str], extra: Path | None = None) -> int:
+    """Judge the logits in a file, print the table, write the page and the table beside it; the exit code.
+
+    Args:
+        path: .npz or .csv, see `saved_logits`.
+        output: folder to write to; None for `runs/calibrate/<name of the file>`.
+        overrides: `evaluation.bins=20`, or another `evaluation=` that has calibrators.
+        extra: a further folder of configs, as `--config-dir` gives.
+
+    Raises:
+        UserError: the file or an override cannot be used.
+    """
+    evaluator = chosen_evaluator(overrides, extra)
+    saved = read_logits(path)
+    levels = judged(saved, evaluator)
+    folder = output or Path("runs") / "calibrate" / path.stem
+    about = summary(saved)
+    print(f"{path}: {about}\n\n{calibration_table(levels)}\n")
+    write_atomically(folder / "calibration.csv", as_csv([level.row() for level in levels], list(levels[0].row())))
+    write_atomically(folder / "calibration.html", calibration_page(path.name, about, levels))
+    print(folder / "calibration.html")
+    return 0
+
+
+def chosen_evaluator(overrides: Sequence[str], extra: Path | None) -> Calibrated:
+    """The evaluator with its calibrators, from the config tree.
+
+    Raises:
+        UserError: an override is not of the evaluation, or chooses one without calibrators.
+    """
+    for override in overrides:
+        if not override.startswith(("evaluation=", "evaluation.")):
+            raise UserError(f"{override}: expected evaluation=<choice> or evaluation.<key>=<value>; nothing is trained")
+    try:
+        config = compose_job(["evaluation=calibration", *overrides], extra=extra)
+        evaluation = OmegaConf.to_container(config.evaluation, resolve=True)
+    except EXPLAINED as error:
+        raise explain(error, overrides) from error
+    evaluator = build_evaluator({"evaluation": evaluation, "seed": 0})
+    if not isinstance(evaluator, Calibrated):
+        raise UserError(f"{' '.join(overrides)}: that evaluation has no calibrators; expected evaluation=calibration")
+    return evaluator
+
+
+def judged(saved: SavedLogits, evaluator: Calibrated) -> list[JudgedLevel]:
+    """What the logits are worth as they are, then after each calibrator if there is a validation part to fit it on."""
+    predictions = {AS_IT_IS: log_probabilities(saved.logits)}
+    if saved.validation is not None:
+        for name, calibrator in evaluator.calibrators.items():
+            predictions[name] = calibrator.fit(saved.validation)(saved.logits)
+    generator = torch.Generator().manual_seed(stream_seed(0, "evaluation"))
+    measured, drawn, tests = [], [], []
+    for log_probability in predictions.values():
+        top = top_label(log_probability, saved.label)
+        tests.append(calibration_test(*top, evaluator.bins, equal_width, DRAWS, generator))
+        found = ece_interval(*top, evaluator.bins, equal_width, LEVEL, DRAWS, generator)
+        measured.append(scores(log_probability, saved.label, evaluator.bins))
+        drawing = diagram(log_probability, saved.label, evaluator.bins)
+        drawn.append(Reliability.of(drawing, (found.lower, found.upper)))
+    off = holm([test.p_value for test in tests]).adjusted
+    changed = [None, *changes(list(predictions.values()), saved.label)]
+    return [JudgedLevel(*each) for each in zip(predictions, measured, drawn, off, changed, strict=True)]
+
+
+def changes(predictions: Sequence[Tensor], label: Tensor) -> list[Change]:
+    """The Brier score of each prediction but the first against the first, on the same examples.
+
+    That score and not NLL, because it is proper too and finite for every method: binning gives probabilities of 0.
+    """
+    first, *others = (brier_each(log_probability, label).numpy() for log_probability in predictions)
+    samples = [moments(other - first) for other in others]
+    p_values = [float(p_value(sample, 0.0)) if sample.deviation > 0 else 1.0 for sample in samples]
+    tests = holm(p_values)
+    ends = [interval(sample, level) for sample, level in zip(samples, tests.levels, strict=True)]
+    return [
+        Change(float(sample.mean), float(low), float(high), p)
+        for sample, (low, high), p in zip(samples, ends, tests.adjusted, strict=True)
+    ]
+
+
+def summary(saved: SavedLogits) -> str:
+    """How many examples of what there are."""
+    fitted = (
+        f"calibrators fitted on {plain(len(saved.validation.label), 0)} validation examples"
+        if saved.validation is not None
+        else "no validation part (val_logits, val_labels), so no calibrator could be fitted: none is on the test part"
+    )
+    return f"{plain(len(saved.label), 0)} test examples, {len(saved.classes)} classes; {fitted}"

@@ -1,0 +1,138 @@
+"""How good a classifier's probabilities are: right, sure when it is right, and no surer than it should be."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from paribus.calibrators import Calibrator, ValidationLogits
+from paribus.data.classification import ClassificationData
+from paribus.data.contract import Part, rows_at_once
+from paribus.errors import UserError
+from paribus.evaluation.probabilities import MEASURES, diagrams, scores
+from paribus.families.classification import Classification
+from paribus.metrics import log_probabilities
+from paribus.study.levels import Level
+from paribus.study.records import Row
+from paribus.study.structure import Metric
+
+AS_IT_IS = "none"
+"""The name of no calibration."""
+
+
+class ClassificationMetrics:
+    """Accuracy, NLL, Brier score, calibration errors and ranking on the clean test part, and how far training got.
+
+    `train_nll` and `train_accuracy` are of the training part, its label noise included. Where the data knows the truth
+    behind it, the distances from it (`kl_from_bayes`, ...) are added.
+
+    Args:
+        bins: of the calibration errors and the reliability diagram.
+    """
+
+    measures: tuple[Metric, ...] = (
+        *MEASURES,
+        Metric("train_nll", "minimise", "nats"),
+        Metric("train_accuracy", "maximise"),
+        Metric("kl_from_bayes", "minimise", "nats", "log"),
+        Metric("overconfidence", "neither"),
+        Metric("accuracy_regret", "minimise"),
+        Metric("bayes_accuracy", "neither"),
+        Metric("bayes_nll", "neither", "nats"),
+    )
+    within: Mapping[str, Sequence[Level]] = MappingProxyType({})
+
+    def __init__(self, bins: int) -> None:
+        if bins < 1:
+            raise ValueError(f"bins is {bins}, expected at least 1")
+        self.bins = bins
+
+    def __call__(self, family: Classification, data: ClassificationData) -> Iterable[Row]:
+        """One row."""
+        logits, label = part_logits(family, data, "test")
+        measured = scores(log_probabilities(logits), label, self.bins)
+        truth = data.recovery(raw_predictor(family, data, log_probabilities))
+        return [Row(measured | truth | trained(family, data))]
+
+    def drawing(self, family: Classification, data: ClassificationData) -> dict[str, Any]:
+        """The reliability diagram."""
+        logits, label = part_logits(family, data, "test")
+        return diagrams({AS_IT_IS: log_probabilities(logits)}, label, self.bins)
+
+
+class Calibrated(ClassificationMetrics):
+    """The same after each calibrator, fitted on the validation part: levels of the factor `calibrator`.
+
+    Args:
+        bins: see `ClassificationMetrics`.
+        calibrators: post-hoc methods by name.
+    """
+
+    measures = (*ClassificationMetrics.measures, Metric("validation_nll", "minimise", "nats"))
+
+    def __init__(self, bins: int, calibrators: dict[str, Calibrator]) -> None:
+        super().__init__(bins)
+        if not calibrators:
+            raise ValueError("calibrators is empty, expected at least one by name")
+        self.calibrators = calibrators
+        self.within = {"calibrator": tuple(calibrators)}
+
+    def __call__(self, family: Classification, data: ClassificationData) -> Iterable[Row]:
+        """A row for each calibrator.
+
+        Raises:
+            UserError: there is no validation part to fit them on.
+        """
+        validation = validation_logits(family, data)
+        (logits, label), train = part_logits(family, data, "test"), trained(family, data)
+        for name, calibrator in self.calibrators.items():
+            recalibrate = calibrator.fit(validation)
+            measured = scores(recalibrate(logits), label, self.bins)
+            fitted = scores(recalibrate(validation.logits), validation.label, self.bins)["nll"]
+            truth = data.recovery(raw_predictor(family, data, recalibrate))
+            yield Row(measured | {"validation_nll": fitted} | truth | train, levels={"calibrator": name})
+
+    def drawing(self, family: Classification, data: ClassificationData) -> dict[str, Any]:
+        """A reliability diagram for each calibrator."""
+        validation = validation_logits(family, data)
+        logits, label = part_logits(family, data, "test")
+        levels = {name: calibrator.fit(validation)(logits) for name, calibrator in self.calibrators.items()}
+        return diagrams(levels, label, self.bins)
+
+
+def part_logits(family: Classification, data: ClassificationData, part: Part) -> tuple[Tensor, Tensor]:
+    """Logits `[n, classes]`, in float64, and labels `[n]` of a part, on the CPU."""
+    rows = data.parts[part]
+    logits = torch.cat([family.predict(x) for x in rows["x"].split(rows_at_once(rows["x"]))])
+    return logits.double().cpu(), rows["y"].cpu()
+
+
+def validation_logits(family: Classification, data: ClassificationData) -> ValidationLogits:
+    """What calibrators are fitted on."""
+    if not data.sizes()["validation"]:
+        raise UserError("calibrators are fitted on a validation part, and there is none; make it larger than 0")
+    return ValidationLogits(*part_logits(family, data, "validation"))
+
+
+def trained(family: Classification, data: ClassificationData) -> dict[str, float]:
+    """NLL and accuracy of the training part as it was trained on."""
+    logits, label = part_logits(family, data, "train")
+    chosen = log_probabilities(logits).gather(1, label[:, None])
+    return {
+        "train_nll": -chosen.mean().item(),
+        "train_accuracy": (logits.argmax(1) == label).double().mean().item(),
+    }
+
+
+def raw_predictor(
+    family: Classification, data: ClassificationData, to_log_probabilities: Callable[[Tensor], Tensor]
+) -> Callable[[Tensor], Tensor]:
+    """Maps inputs `[n, *shape]` as the source has them to log-probabilities `[n, classes]`."""
+
+    def predict(inputs: Tensor) -> Tensor:
+        logits = family.predict(data.to_network_inputs(inputs).to(next(family.parameters())))
+        return to_log_probabilities(logits.double().cpu())
+
+    return predict
