@@ -59,7 +59,7 @@ def test_data_that_needs_no_file_is_ready_as_it_stands(name: str) -> None:
     assert min(data.sizes().values()) > 0
 
 
-@pytest.mark.parametrize("name", ["table", "uci"])
+@pytest.mark.parametrize("name", ["table", "uci", "labelled_table", "image_folder", "idx", "cifar"])
 def test_data_from_files_names_what_must_be_given(name: str) -> None:
     node = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
     assert node["path"] == "???"

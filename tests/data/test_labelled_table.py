@@ -76,7 +76,7 @@ def test_the_same_table_in_both_formats_is_the_same_data(tmp_path: Path) -> None
     kinds = ["pear", "apple", "fig", "pear"] * 5
     first, second = data(write_csv(tmp_path, kinds)), data(write_parquet(tmp_path, pa.array(kinds)))
     assert first.pairing() == second.pairing()
-    assert first.sizes() == {"train": 12, "validation": 4, "test": 4}  # of 10, 5 and 5: round(2.5) is 2, round(1.25) 1
+    assert first.sizes() == {"train": 10, "validation": 5, "test": 5}
     assert first.facts() == {"in_features": 2, "in_shape": (2,), "out_features": 3}
     assert first.parts["train"]["y"].dtype == torch.int64
     assert first.replication == "resplit"

@@ -269,6 +269,7 @@ def test_the_default_contract_draws_nothing() -> None:
 
 
 def test_importing_data_imports_no_package_of_data_sets() -> None:
-    script = "import sys, paribus.data; print([m for m in ('mlxtend', 'sklearn', 'pyarrow') if m in sys.modules])"
+    packages = ("mlxtend", "sklearn", "pyarrow", "pooch")
+    script = f"import sys, paribus.data; print([each for each in {packages} if each in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     assert answer.stdout.strip() == "[]"

@@ -43,3 +43,22 @@ def test_a_touched_file_is_the_same(tmp_path):
     before = of(path="table.csv")
     (tmp_path / "table.csv").touch()
     assert of(path="table.csv") == before
+
+
+def test_images_of_a_class_count_as_one(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        (tmp_path / "images" / name / "0.PNG").write_text("one")
+        (tmp_path / "images" / name / "1.jpg").write_text("two!")
+    (tmp_path / "images" / "cat" / "notes.txt").write_text("not read")
+    before = of(path="images")
+    assert {name: entry[0] for name, entry in before.items()} == {"images/cat": 7, "images/dog": 7}
+    (tmp_path / "images" / "cat" / "1.jpg").touch()
+    (tmp_path / "images" / "cat" / "notes.txt").write_text("changed")
+    assert of(path="images") == before
+    (tmp_path / "images" / "dog" / "1.jpg").write_text("owt!")
+    (tmp_path / "images" / "cat" / "0.PNG").rename(tmp_path / "images" / "cat" / "2.png")
+    after = of(path="images")
+    assert all(before[name] != after[name] for name in before)
+    (tmp_path / "images" / "dog" / "1.jpg").unlink()
+    assert of(path="images")["images/dog"][0] == 3

@@ -1,8 +1,11 @@
 """Data sets held in memory."""
 
+from paribus.data.cifar import Cifar
 from paribus.data.contamination import Contamination
 from paribus.data.contract import InMemoryData
 from paribus.data.gaussian_classes import GaussianClasses
+from paribus.data.idx import Idx
+from paribus.data.image_folder import ImageFolder
 from paribus.data.label_noise import LabelNoise
 from paribus.data.labelled_table import LabelledTable
 from paribus.data.public import AutoMpg, Boston, Diabetes
@@ -15,10 +18,13 @@ __all__ = [
     "AutoMpg",
     "Boston",
     "BreastCancer",
+    "Cifar",
     "Contamination",
     "Diabetes",
     "Digits",
     "GaussianClasses",
+    "Idx",
+    "ImageFolder",
     "InMemoryData",
     "LabelNoise",
     "LabelledTable",

@@ -1,6 +1,7 @@
 """Classification: split, put noise on the training labels, scale, and keep as float32."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, get_args
 
@@ -14,6 +15,14 @@ from paribus.data.label_noise import LabelNoise
 from paribus.data.pixels import PixelScaling
 from paribus.data.precision import check_float32
 from paribus.data.scaling import Scaling, ScalingKind
+
+
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Different names of classes in the order of their labels: that of numbers, where all are whole numbers."""
+    different = sorted(set(names))
+    return tuple(
+        sorted(different, key=int) if all(re.fullmatch(r"-?[0-9]+", name) for name in different) else different
+    )
 
 
 class InputScaling(Protocol):

@@ -7,8 +7,8 @@ from paribus.data.contract import Split
 from paribus.data.label_noise import LabelNoise
 from paribus.data.open_table import check_columns, open_table
 from paribus.data.scaling import ScalingKind
+from paribus.data.splitting import naming
 from paribus.data.stratified import ResplitClassification
-from paribus.errors import UserError
 from paribus.supplied import Supplied
 
 
@@ -51,7 +51,5 @@ class LabelledTable(ResplitClassification):
 
     def split(self, raw: RawClasses) -> Split:
         """As for every table; a mistake names the file."""
-        try:
+        with naming(self.path):
             return super().split(raw)
-        except UserError as error:
-            raise UserError(f"{self.path}: {error}") from None

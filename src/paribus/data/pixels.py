@@ -10,6 +10,9 @@ from paribus.data.scaling import ROUNDING, ScalingKind
 
 PixelScalingKind = Literal["none", "standard"]
 
+AT_ONCE = 2048
+"""Images that are counted at once: counting makes 8 bytes of each pixel."""
+
 
 @dataclass(frozen=True)
 class PixelScaling:
@@ -37,7 +40,9 @@ class PixelScaling:
         channels = images.shape[1]
         if kind == "none":
             return cls(np.zeros(channels), np.full(channels, float(peak)))
-        counts = np.stack([np.bincount(images[:, channel].ravel(), minlength=256) for channel in range(channels)])
+        counts = np.zeros((channels, 256))
+        for start in range(0, len(images), AT_ONCE):
+            counts += _counts(images[start : start + AT_ONCE])
         share, value = counts / counts.sum(axis=1, keepdims=True), np.arange(256.0)
         center = share @ value
         spread = np.sqrt((share * (value - center[:, None]) ** 2).sum(axis=1))
@@ -49,6 +54,11 @@ class PixelScaling:
         scaled -= self.center.astype(np.float32)[:, None, None]
         scaled /= self.scale.astype(np.float32)[:, None, None]
         return scaled
+
+
+def _counts(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often each value occurs in each channel: `[channels, 256]`."""
+    return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in images.swapaxes(0, 1)])
 
 
 def check_pixel_scaling(kind: str) -> None:

@@ -1,5 +1,8 @@
 """One table, split at random: another seed is another split of the same rows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from paribus.data.contamination import Contamination
@@ -52,6 +55,15 @@ class ResplitRegression(RegressionData):
         order = np.random.default_rng(stream_seed(self.seed, "split")).permutation(rows)
         test, validation, train = np.split(order, [tested, tested + validated])
         return {"train": train, "validation": validation, "test": test}
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Put the path of the data before what is told of a mistake in it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def check_fractions(test_fraction: float, validation_fraction: float) -> None:

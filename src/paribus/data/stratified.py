@@ -69,8 +69,9 @@ def stratified(
 ) -> Split:
     """Rows `[n]` for each part, drawn from the seed's stream `split`, in random order.
 
-    Each class gives `round(fraction * its examples)` to a part, and at least one where the fraction is above 0; the
-    rest is trained on. A larger validation part keeps the test part.
+    A part of `round(fraction * n)` rows takes of each class its share, rounded down or up, and at least one where the
+    fraction is above 0 (which can make it larger); the rest is trained on. A larger validation part keeps the test
+    part.
 
     Args:
         label: `[n]`, positions in `classes`.
@@ -83,9 +84,10 @@ def stratified(
     """
     order = np.random.default_rng(stream_seed(seed, "split")).permutation(len(label))
     part = np.zeros(len(label), dtype=np.int8)
-    for number, name in enumerate(classes):
+    counts = np.bincount(label, minlength=len(classes))
+    tests, validations = _shares(test_fraction, counts), _shares(validation_fraction, counts)
+    for number, (name, tested, validated) in enumerate(zip(classes, tests, validations, strict=True)):
         own = order[label[order] == number]
-        tested, validated = _share(test_fraction, len(own)), _share(validation_fraction, len(own))
         if len(own) - tested - validated < 1:
             raise UserError(
                 f"class {name!r} has {_count(len(own))}, too few for {tested} to test, {validated} to validate and "
@@ -97,8 +99,15 @@ def stratified(
     return {"train": order[in_order == 0], "validation": order[in_order == 1], "test": order[in_order == 2]}
 
 
-def _share(fraction: float, examples: int) -> int:
-    return max(1, round(fraction * examples)) if fraction > 0 else 0
+def _shares(fraction: float, counts: NDArray[np.int64]) -> list[int]:
+    """What classes with these counts of examples give: rounded down, then up for the largest remainders."""
+    if fraction == 0:
+        return [0] * len(counts)
+    exact = fraction * counts
+    given = np.floor(exact)
+    missing = round(exact.sum()) - int(given.sum())
+    given[np.argsort(given - exact, kind="stable")[:missing]] += 1
+    return np.maximum(given, 1).astype(int).tolist()
 
 
 def _count(examples: int) -> str:

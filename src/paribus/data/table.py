@@ -8,7 +8,7 @@ from paribus.data.contract import Split
 from paribus.data.open_table import check_columns, open_table
 from paribus.data.regression import RawTable
 from paribus.data.scaling import ScalingKind
-from paribus.data.splitting import ResplitRegression
+from paribus.data.splitting import ResplitRegression, naming
 from paribus.errors import UserError
 from paribus.supplied import Supplied
 
@@ -59,10 +59,8 @@ class Table(ResplitRegression):
 
     def split(self, table: RawTable) -> Split:
         """As for every table; a mistake names the file."""
-        try:
+        with naming(self.path):
             return super().split(table)
-        except UserError as error:
-            raise UserError(f"{self.path}: {error}") from None
 
 
 def read_table(path: Path, target: str, columns: Sequence[str] | None) -> RawTable:

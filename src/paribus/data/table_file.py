@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from paribus.data.classification import class_order
 from paribus.errors import UserError, nearest
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-"})
@@ -76,8 +77,7 @@ class TableFile(ABC):
             UserError: the values are no classes: fractions, all alike, or mostly different.
         """
         cells = self._named_alike(name, self.texts(name))
-        number = all(re.fullmatch(r"-?\d+", cell) for cell in cells)
-        classes = tuple(sorted(set(cells), key=int) if number else sorted(set(cells)))
+        classes = class_order(cells)
         if len(classes) == 1:
             raise UserError(
                 f"{self.path}: the target column {name!r} is {cells[0]!r} in every row, "
