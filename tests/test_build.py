@@ -173,7 +173,7 @@ MISTAKES = [
         {"data": {"_target_": "paribus.study.records.write_atomically", "path": "x", "text": "", "durable": True}},
         "data=paribus.study.re",
     ),
-    ({"objective": "huber"}, "objective=huber: text, expected a node whose _target_ is of class Objective"),
+    ({"objective": "huber"}, "objective=huber: text, expected a node whose _target_ is of class RegressionObjective"),
     (
         {"objective": None},
         "objective is missing: paribus.families.Regression needs one; choose it with objective=<name>",

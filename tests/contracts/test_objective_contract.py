@@ -209,11 +209,11 @@ def test_numbers_out_of_range_are_refused(path):
 
 
 NEW_CLASS = '''
-from paribus.objectives import Loss, Number, Objective, batch_mean
+from paribus.objectives import Loss, Number, RegressionObjective, batch_mean
 from paribus.objectives.residuals import residuals
 
 
-class Power(Objective):
+class Power(RegressionObjective):
     """The mean of |r|^exponent."""
 
     exponent = Number(least=1)

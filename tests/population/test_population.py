@@ -11,7 +11,7 @@ from paribus.data import Contamination, Sine
 from paribus.errors import NonFiniteLoss, UserError
 from paribus.families import Regression
 from paribus.networks import Mlp
-from paribus.objectives import Absolute, GaussianLikelihood, Huber, Loss, Objective, Squared
+from paribus.objectives import Absolute, GaussianLikelihood, Huber, Loss, RegressionObjective, Squared
 from paribus.population import Member, NotStackable, Population
 from paribus.population.choice import choose, rounds
 from paribus.population.stack import Stack
@@ -154,7 +154,7 @@ def test_2000_steps_of_adam(tmp_path):
     assert_same(together(make, tmp_path, **settings), alone(make, tmp_path, **settings))
 
 
-class Exploding(Objective):
+class Exploding(RegressionObjective):
     """Squared, times a gain: with a large one plain gradient descent diverges."""
 
     def __init__(self, gain):
@@ -388,7 +388,7 @@ def test_a_resumed_population_ends_as_an_uninterrupted_one(tmp_path):
         assert mine.curves.rows == yours.curves.rows
 
 
-class Branching(Objective):
+class Branching(RegressionObjective):
     """Chooses by the value of a tensor, which one program cannot do for many."""
 
     def forward(self, prediction, target):

@@ -9,13 +9,13 @@ from torch.optim import SGD, Adam
 
 from paribus.families import Regression
 from paribus.networks import Mlp
-from paribus.objectives import Huber, Objective, Squared
+from paribus.objectives import Huber, RegressionObjective, Squared
 from paribus.population import NotStackable
 from paribus.population.structure import structure, what_sets_apart
 from paribus.schedules import Constant, Cosine
 
 
-class Plain(Objective):
+class Plain(RegressionObjective):
     """Holds something, which is neither a tensor of the module nor a module."""
 
     def __init__(self, held):
@@ -28,7 +28,7 @@ class Plain(Objective):
 
 def family(seed=0, objective=None, lr=0.1, kind=Adam, hidden=4, scheduler=None, input_noise=0.0):
     return Regression(
-        network=Mlp(hidden=[hidden], activation="tanh", normalisation="none", dropout=0.0, in_features=1, out_features=1),
+        network=Mlp(1, 1, hidden=[hidden], activation="tanh", normalisation="none", dropout=0.0),
         objective=objective or Squared(), optimizer=lambda parameters: kind(parameters, lr=lr),
         scheduler=scheduler or Constant(), in_features=1, seed=seed, input_noise=input_noise,
     )  # fmt: skip

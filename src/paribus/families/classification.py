@@ -10,7 +10,7 @@ from paribus.data.chunks import Batch
 from paribus.families.contract import Family, OptimizerFactory, Phase, Schedule
 from paribus.networks.contract import NO_NOISE, Network
 from paribus.noise import Noise, NoiseSpec, noise_of, within
-from paribus.objectives.loss import Loss, Objective
+from paribus.objectives.loss import ClassificationObjective, Loss
 from paribus.supplied import Supplied
 
 
@@ -29,7 +29,7 @@ class Classification(Family):
     def __init__(
         self,
         network: Supplied[Network],
-        objective: Supplied[Objective],
+        objective: Supplied[ClassificationObjective],
         optimizer: Supplied[OptimizerFactory],
         scheduler: Supplied[Schedule],
         seed: Supplied[int],

@@ -9,7 +9,7 @@ from paribus.data.chunks import Batch
 from paribus.families.contract import Family, OptimizerFactory, Phase, Schedule
 from paribus.networks.contract import NO_NOISE, Network
 from paribus.noise import Noise, NoiseSpec, noise_of, within
-from paribus.objectives.loss import Loss, Objective
+from paribus.objectives.loss import Loss, RegressionObjective
 from paribus.supplied import Supplied
 
 
@@ -31,7 +31,7 @@ class Regression(Family):
     def __init__(
         self,
         network: Supplied[Network],
-        objective: Supplied[Objective],
+        objective: Supplied[RegressionObjective],
         optimizer: Supplied[OptimizerFactory],
         scheduler: Supplied[Schedule],
         in_features: Supplied[int],

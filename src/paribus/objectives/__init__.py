@@ -2,7 +2,14 @@
 
 from paribus.objectives.classification import Brier, CrossEntropy, Focal, LabelSmoothing
 from paribus.objectives.likelihoods import GaussianLikelihood, LaplaceLikelihood, StudentTLikelihood
-from paribus.objectives.loss import Loss, Number, Objective, batch_mean
+from paribus.objectives.loss import (
+    ClassificationObjective,
+    Loss,
+    Number,
+    Objective,
+    RegressionObjective,
+    batch_mean,
+)
 from paribus.objectives.pointwise import Absolute, Huber, LogCosh, Quantile, Squared
 from paribus.objectives.robust import Cauchy, Tukey
 
@@ -10,6 +17,7 @@ __all__ = [
     "Absolute",
     "Brier",
     "Cauchy",
+    "ClassificationObjective",
     "CrossEntropy",
     "Focal",
     "GaussianLikelihood",
@@ -21,6 +29,7 @@ __all__ = [
     "Number",
     "Objective",
     "Quantile",
+    "RegressionObjective",
     "Squared",
     "StudentTLikelihood",
     "Tukey",

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from paribus.objectives.loss import Loss, Number, Objective, batch_mean
+from paribus.objectives.loss import ClassificationObjective, Loss, Number, batch_mean
 
 
 def labelled(
@@ -66,7 +66,7 @@ def brier(logits: Float[Tensor, "batch classes"], label: Int[Tensor, "batch"]) -
     return (logits.softmax(-1) - onehot).square().sum(-1)
 
 
-class CrossEntropy(Objective):
+class CrossEntropy(ClassificationObjective):
     """The mean of -log p_y, in nats: a proper score, minimised by the true probabilities.
 
     Gradient p - onehot: each entry within [-1, 1]. Source: Good, Rational decisions (1952).
@@ -78,7 +78,7 @@ class CrossEntropy(Objective):
         return Loss(mean, {"cross_entropy": mean})
 
 
-class LabelSmoothing(Objective):
+class LabelSmoothing(ClassificationObjective):
     """The cross entropy, in nats, of labels that are uncertain: q = (1 - smoothing) onehot + smoothing / classes.
 
     Gradient p - q. Minimised by the true probabilities mixed with the uniform ones, so that confidence stays below
@@ -107,7 +107,7 @@ class LabelSmoothing(Objective):
         return Loss(own + uniform, {"label": own, "uniform": uniform})
 
 
-class Focal(Objective):
+class Focal(ClassificationObjective):
     """The mean of -(1 - p_y)^gamma log p_y, in nats: examples that are classified well count less.
 
     Gradient that of the cross entropy times (1 - p_y)^(gamma - 1) (1 - p_y - gamma p_y log p_y). Not a proper score for
@@ -133,7 +133,7 @@ class Focal(Objective):
         return Loss(mean, {"focal": mean})
 
 
-class Brier(Objective):
+class Brier(ClassificationObjective):
     """The mean of the squared distance between p and the label's onehot: a proper score, between 0 and 2.
 
     Gradient 2 p (d - sum(p d)) with d = p - onehot: bounded, and 0 where the network is sure, rightly or wrongly, so

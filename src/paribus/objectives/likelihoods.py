@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from paribus.objectives.loss import Loss, Number, Objective, batch_mean
+from paribus.objectives.loss import Loss, Number, RegressionObjective, batch_mean
 from paribus.objectives.residuals import log1p_square, residuals
 
 LEAST_SCALE, LARGEST_SCALE = 1e-18, 1e18
@@ -36,7 +36,7 @@ def student_t_nll(
     return log_scale + constant.to(dtype) + (half + 0.5).to(dtype) * log1p_square(residual.abs(), unit)
 
 
-class Likelihood(Objective):
+class Likelihood(RegressionObjective):
     """What the likelihoods share: a scale in the target's units, a fixed number or the parameter `log_scale`.
 
     A learned scale is held between 1e-18 and 1e18, because a perfect fit would drive it to 0.

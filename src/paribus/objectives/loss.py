@@ -35,7 +35,7 @@ class Number:
     infinity is refused.
 
     Example:
-        class Huber(Objective):
+        class Huber(RegressionObjective):
             delta = Number(above=0)
 
             def __init__(self, delta: float) -> None:
@@ -83,3 +83,11 @@ class Objective(nn.Module):
 
     def __init__(self) -> None:  # so that the signature of an objective without arguments is empty, not nn.Module's
         super().__init__()
+
+
+class RegressionObjective(Objective):
+    """Of a prediction and a target of each example: `forward(prediction [batch], target [batch]) -> Loss`."""
+
+
+class ClassificationObjective(Objective):
+    """Of the logits and the label of each example: `forward(logits [batch, classes], label [batch]) -> Loss`."""

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paribus.objectives.loss import Loss, Number, Objective, batch_mean
+from paribus.objectives.loss import Loss, Number, RegressionObjective, batch_mean
 from paribus.objectives.residuals import residuals
 
 
@@ -48,7 +48,7 @@ def quantile(residual: Float[Tensor, "batch"], level: Float[Tensor, ""]) -> Floa
     return torch.maximum(over * residual, under * residual)
 
 
-class Squared(Objective):
+class Squared(RegressionObjective):
     """The mean of r^2, minimised by the conditional mean. Unit: that of the target, squared.
 
     Influence 2 r: unbounded, so that one gross outlier moves the fit as far as it likes.
@@ -62,7 +62,7 @@ class Squared(Objective):
         return Loss(mean, {"squared": mean})
 
 
-class Absolute(Objective):
+class Absolute(RegressionObjective):
     """The mean of |r|, minimised by the conditional median. Unit: that of the target.
 
     Influence sign(r), 0 at 0: bounded. Source: Bloomfield and Steiger, Least Absolute Deviations (1983).
@@ -74,7 +74,7 @@ class Absolute(Objective):
         return Loss(mean, {"absolute": mean})
 
 
-class Huber(Objective):
+class Huber(RegressionObjective):
     """The mean of r^2 / 2 within delta and delta (|r| - delta / 2) beyond. Unit: that of the target, squared.
 
     Influence clip(r, -delta, delta): bounded. Source: Huber, Robust estimation of a location parameter (1964).
@@ -98,7 +98,7 @@ class Huber(Objective):
         return Loss(mean, {"huber": mean})
 
 
-class LogCosh(Objective):
+class LogCosh(RegressionObjective):
     """The mean of log cosh r: r^2 / 2 near 0 and |r| - log 2 far away, with every derivative continuous.
 
     Influence tanh(r): bounded. Source: Green, Bayesian reconstructions from emission tomography data (1990).
@@ -110,7 +110,7 @@ class LogCosh(Objective):
         return Loss(mean, {"log_cosh": mean})
 
 
-class Quantile(Objective):
+class Quantile(RegressionObjective):
     """The mean of max(level r, (level - 1) r), minimised by the conditional quantile. Unit: that of the target.
 
     Influence level above 0 and level - 1 below: bounded. At level 0.5 it is half the absolute loss.

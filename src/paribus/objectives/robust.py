@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paribus.objectives.loss import Loss, Number, Objective, batch_mean
+from paribus.objectives.loss import Loss, Number, RegressionObjective, batch_mean
 from paribus.objectives.residuals import log1p_square, residuals
 
 
@@ -25,7 +25,7 @@ def tukey(residual: Float[Tensor, "batch"], cutoff: Float[Tensor, ""]) -> Float[
     return capped.square() / 2 * (1 - share + share.square() / 3)
 
 
-class Cauchy(Objective):
+class Cauchy(RegressionObjective):
     """The mean of scale^2 / 2 log(1 + (r / scale)^2). Unit: that of the target, squared.
 
     Influence r / (1 + (r / scale)^2): redescending, largest at |r| = scale, falls as 1 / r.
@@ -50,7 +50,7 @@ class Cauchy(Objective):
         return Loss(mean, {"cauchy": mean})
 
 
-class Tukey(Objective):
+class Tukey(RegressionObjective):
     """The mean of Tukey's biweight, cutoff^2 / 6 (1 - (1 - (r / cutoff)^2)^3), constant beyond the cutoff.
 
     Influence r (1 - (r / cutoff)^2)^2 within the cutoff and 0 beyond: redescending, so that an example beyond it does
