@@ -83,7 +83,7 @@ def fetch(source: Source, folder: Path) -> None:
 
 
 def _retrieve(source: Source, folder: Path) -> None:
-    import pooch  # type: ignore[import-untyped]
+    import pooch
     import requests
 
     for name, checksum in source.files.items():
