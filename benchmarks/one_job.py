@@ -1,9 +1,9 @@
 """One job in the default trainer against a plain PyTorch loop: the ratio of their CPU times.
 
-`mlp`: an MLP 1-64-64-1 learns a sine, minibatches of 64, 2,000 steps of Adam, validation every 200. `lenet` and
-`resnet`: 60 and 12 steps on images of 28 x 28, minibatches of 128, validation at the end. Both sides start from the
-same weights and see the same minibatches, and must end with the same weights. Both run on one core with one thread, in turn;
-imports and the trainer's set-up are left out.
+`mlp`: an MLP 1-64-64-1 learns a sine, minibatches of 64, 2,000 steps of Adam, validation every 200.
+`lenet`, `resnet`: 60 and 12 steps on images of 28 x 28, minibatches of 128, validation at the end.
+Both sides start from the same weights and see the same minibatches, and must end with the same weights. Both run on one
+core with one thread, in turn; imports and the trainer's set-up are left out.
 
     python benchmarks/one_job.py lenet --pairs 9
 """
