@@ -87,6 +87,20 @@ CONFIG: dict[str, Any] = {
     "logger": {"csv": {"_target_": "pytorch_lightning.loggers.CSVLogger", "save_dir": "logs"}, "none": None},
     "study": None,
 }
+CLASSES = {
+    "_target_": "paribus.data.Digits",
+    "test_fraction": 0.2,
+    "validation_fraction": 0.2,
+    "batch_size": 10,
+    "label_noise": {"_target_": "paribus.data.LabelNoise", "fraction": 0.0, "kind": "symmetric"},
+    "input_scaling": "none",
+}
+CLASSIFIER = {
+    "data": CLASSES,
+    "family": {"_target_": "paribus.families.Classification"},
+    "objective": {"_target_": "paribus.objectives.CrossEntropy"},
+    "evaluation": {"_target_": "paribus.evaluation.ClassificationMetrics", "bins": 15},
+}
 ABSENT = object()
 
 
@@ -114,6 +128,34 @@ def complaint(config: Any) -> str:
 def test_a_right_config_passes_as_mapping_and_as_omegaconf():
     check(CONFIG)
     check(OmegaConf.create(CONFIG))
+
+
+def test_a_classifier_passes_with_all_that_belongs_to_it():
+    check(changed(CLASSIFIER))
+    shifted = {"_target_": "paribus.data.augmentation.ShiftRotate", "max_shift": 1.0, "max_degrees": 5.0}
+    check(changed(CLASSIFIER | {"augmentation": shifted}))
+
+
+STRANGERS = [
+    ({"data": CLASSES}, "data is Digits, and the evaluation RegressionMetrics measures Regression on RegressionData"),
+    (
+        CLASSIFIER | {"family": CONFIG["family"], "objective": CONFIG["objective"]},
+        "family is Regression, and the evaluation ClassificationMetrics measures Classification on ClassificationData",
+    ),
+    (
+        CLASSIFIER | {"evaluation": CONFIG["evaluation"]},
+        "data is Digits, and the evaluation RegressionMetrics measures Regression on RegressionData",
+    ),
+    (
+        CLASSIFIER | {"objective": CONFIG["objective"]},
+        "objective=paribus.objectives.pointwise.Huber: expected a node whose _target_ is of class Classification",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "told"), STRANGERS)
+def test_parts_that_do_not_belong_together_are_refused(changes, told):
+    assert complaint(changed(changes)).startswith(told)
 
 
 MISTAKES = [
