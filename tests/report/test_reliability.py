@@ -32,6 +32,7 @@ def test_expected_range_is_that_of_a_binomial():
 def test_pooling_adds_examples_and_averages_errors():
     other = Reliability.read({"bins": [[0.8, 1.0, 10, 0.85, 1.0]], "ece": 0.15, "floor": 0.1})
     both = pooled([ONE, other])
+    assert both.notes() == ("mean ECE 0.156, chance alone 0.0900", "2 runs, 50 examples")
     assert [(each.low, each.count) for each in both.bins] == [(0.4, 10), (0.8, 40)]
     assert both.bins[1].confidence == pytest.approx((30 * 0.95 + 10 * 0.85) / 40)
     assert both.bins[1].accuracy == pytest.approx((30 * 0.8 + 10 * 1.0) / 40)

@@ -28,12 +28,10 @@ def reliability_figures(collected: Collected) -> list[Figure]:
         caption = (
             f"How often answers are right against how sure they are, {count(replicates, 'replicate')} pooled. A dot "
             "off the grey band is off by more than chance would explain; whiskers are 95 % intervals of the share "
-            f"that is right; below, how many examples each bin has.{left_out_note(len(cells) - MOST_CELLS, 'cell')}"
-        )
+            f"that is right; below, how many examples each bin has. {left_out_note(len(cells) - MOST_CELLS, 'cell')}"
+        ).rstrip()
         title = panel_title(cell, collected.study)
-        figures.append(
-            Figure(f"{KIND}-{index + 1}", f"Reliability: {title}" if title else "Reliability", caption, panels)
-        )
+        figures.append(Figure(f"{KIND}-{index + 1}", title or "All runs", caption, panels))
     return figures
 
 

@@ -14,7 +14,7 @@ from paribus.study.levels import Cell, Level, label
 from paribus.study.numbers import interval, number
 from paribus.study.structure import Factor, Metric, Study
 
-MOST_METRICS, MOST_PANELS, MOST_SERIES = 3, 6, 8
+MOST_METRICS, MOST_PANELS, MOST_SERIES = 3, 12, 8
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ SECTIONS = (
     ("verdicts", "Verdicts"),
     ("figures", "Results"),
     ("comparisons", "Comparisons"),
+    ("reliability", "Reliability"),
     ("fits", "Fits"),
     ("curves", "Learning curves"),
     ("failures", "Failures"),
@@ -47,6 +48,8 @@ VERDICT_NOTE = (
     "margin and a solid one at no difference. A claim is supported when its test, adjusted for all claims of the study "
     "(Holm), is clear at 0.05; refuted when its opposite is; else undecided. Intervals are at the adjusted level too."
 )
+FIGURES = ("figures", "reliability", "fits", "curves")
+"""The sections that show figures alone."""
 FEW_CHOICES = 12
 """A column of the runs table gets a menu if it has at most so many values."""
 
@@ -66,7 +69,7 @@ def page(
         arrangement: roles of the factors.
         verdicts: on the study's claims.
         findings: paired comparisons by metric.
-        figures: by section: `figures`, `fits`, `curves`.
+        figures: by section, see `FIGURES`.
         rows: of `results.csv`.
     """
     tables = contrast_tables(collected.comparison, arrangement, findings)
@@ -81,7 +84,7 @@ def page(
         "limits": f"Each verdict {limits}." if limits else "",
         "no_verdicts": no_verdicts(collected),
         "verdict_note": VERDICT_NOTE,
-        **{name: [shown_figure(figure) for figure in figures.get(name, ())] for name in ("figures", "fits", "curves")},
+        **{name: [shown_figure(figure) for figure in figures.get(name, ())] for name in FIGURES},
         "comparisons": tables,
         "failures": failures(collected),
         "pairing": pairing(collected, findings),

@@ -9,7 +9,7 @@ from typing import Any
 from paribus.report.axes import Axis
 from paribus.report.chart import Panel, titled
 from paribus.report.summaries import count
-from paribus.study.numbers import interval, number, plain
+from paribus.study.numbers import interval, number
 
 Z95 = 1.959963984540054
 STRIP = 40
@@ -47,12 +47,14 @@ class Reliability:
         ece: the expected calibration error.
         floor: what it would be on average if every confidence were right: chance in so many examples.
         interval: 95 % interval of the calibration error, where there is one.
+        runs: of how many runs it is; of several, `ece` and `floor` are means.
     """
 
     bins: tuple[Bin, ...]
     ece: float
     floor: float
     interval: tuple[float, float] | None = None
+    runs: int = 1
 
     @classmethod
     def of(cls, drawing: Mapping[str, Any], interval: tuple[float, float] | None = None) -> "Reliability":
@@ -73,9 +75,12 @@ class Reliability:
 
     def notes(self) -> tuple[str, str]:
         """The lines under the title."""
+        examples = count(sum(each.count for each in self.bins), "example")
+        if self.runs > 1:
+            told = f"mean ECE {number(self.ece)}, chance alone {number(self.floor)}"
+            return told, f"{count(self.runs, 'run')}, {examples}"
         ends = f" {interval(*self.interval)}" if self.interval else ""
-        examples = sum(each.count for each in self.bins)
-        return f"ECE {number(self.ece)}{ends}", f"chance alone {number(self.floor)}; {plain(examples, 0)} examples"
+        return f"ECE {number(self.ece)}{ends}", f"chance alone {number(self.floor)}; {examples}"
 
 
 def pooled(runs: Sequence[Reliability]) -> Reliability:
@@ -92,7 +97,7 @@ def pooled(runs: Sequence[Reliability]) -> Reliability:
         )
         bins.append(Bin(low, high, total, confidence, accuracy))
     ece, floor = (math.fsum(getattr(run, name) for run in runs) / len(runs) for name in ("ece", "floor"))
-    return Reliability(tuple(bins), ece, floor)
+    return Reliability(tuple(bins), ece, floor, runs=len(runs))
 
 
 def wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:

@@ -57,7 +57,8 @@ def report(folder: Path, *, open_page: bool = False) -> ReportFiles:
     findings = all_findings(comparison, arrangement)
     figures = {
         "figures": metric_figures(comparison, arrangement),
-        "fits": [*fit_figures(collected, arrangement), *reliability_figures(collected)],
+        "reliability": reliability_figures(collected),
+        "fits": fit_figures(collected, arrangement),
         "curves": curve_figures(collected, arrangement),
     }
     compared = comparison_rows(findings)
