@@ -2,6 +2,7 @@
 
 import csv
 import math
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -61,6 +62,7 @@ def test_the_page_needs_nothing_else_and_has_a_diagram_each(saved, outcome):
     assert "http:" not in page
     assert "https:" not in page
     assert "<script" not in page
+    ElementTree.fromstring((saved.parent / "out" / "reliability.svg").read_text())
 
 
 def test_a_change_has_students_interval_where_it_is_not_skewed():

@@ -14,7 +14,7 @@ from paribus.evaluation.classification import AS_IT_IS, Calibrated
 from paribus.evaluation.probabilities import diagram, scores
 from paribus.explain import EXPLAINED, explain
 from paribus.metrics import brier_each, calibration_test, ece_interval, equal_width, log_probabilities, top_label
-from paribus.report.calibration_page import Change, JudgedLevel, calibration_page, calibration_table
+from paribus.report.calibration_page import Change, JudgedLevel, calibration_figure, calibration_page, calibration_table
 from paribus.report.reliability import Reliability
 from paribus.report.tables import as_csv
 from paribus.saved_logits import SavedLogits, read_logits
@@ -29,7 +29,7 @@ LEVEL = 0.95
 
 
 def calibrate_command(path: Path, output: Path | None, overrides: Sequence[str], extra: Path | None = None) -> int:
-    """Judge the logits in a file, print the table, write the page and the table beside it; the exit code.
+    """Judge the logits in a file, print the table, write it, the page and the diagrams; the exit code.
 
     Args:
         path: .npz or .csv, see `saved_logits`.
@@ -48,6 +48,7 @@ def calibrate_command(path: Path, output: Path | None, overrides: Sequence[str],
     print(f"{path}: {about}\n\n{calibration_table(levels)}\n")
     write_atomically(folder / "calibration.csv", as_csv([level.row() for level in levels], list(levels[0].row())))
     write_atomically(folder / "calibration.html", calibration_page(path.name, about, levels))
+    write_atomically(folder / "reliability.svg", calibration_figure(levels))
     print(folder / "calibration.html")
     return 0
 

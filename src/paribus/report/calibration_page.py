@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from paribus.report.chart import standalone
 from paribus.report.page import rendered
 from paribus.report.reliability import Reliability, ReliabilityPanel
 from paribus.study.numbers import interval, number, p_text
@@ -94,7 +95,7 @@ def calibration_table(levels: Sequence[JudgedLevel]) -> str:
 
 def calibration_page(name: str, summary: str, levels: Sequence[JudgedLevel]) -> str:
     """The page: self-contained, without a script."""
-    panels = [Markup(ReliabilityPanel(level.reliability, level.name, width=320).svg()) for level in levels]
+    panels = [Markup(panel.svg()) for panel in reliability_panels(levels)]
     content = {
         "name": name,
         "title": "Is the confidence worth what it says?",
@@ -105,3 +106,13 @@ def calibration_page(name: str, summary: str, levels: Sequence[JudgedLevel]) -> 
         "panels": panels,
     }
     return rendered("calibration.html.j2", content)
+
+
+def calibration_figure(levels: Sequence[JudgedLevel]) -> str:
+    """The diagrams as a file of their own."""
+    return standalone(reliability_panels(levels), (), columns=4)
+
+
+def reliability_panels(levels: Sequence[JudgedLevel]) -> list[ReliabilityPanel]:
+    """A diagram for each level."""
+    return [ReliabilityPanel(level.reliability, level.name, width=320) for level in levels]
