@@ -14,6 +14,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
+from paribus.allocator import keep_freed_memory
 from paribus.callbacks import EarlyStopping, ProgressLine, ResumeCheckpoint, Terms, TimeLimit, seconds_spent
 from paribus.curves import Curves
 from paribus.data.chunks import ChunkLoader
@@ -117,6 +118,7 @@ class Training:
             UserError: there is `patience`, and no validation part.
         """
         torch.set_num_threads(self.threads)
+        keep_freed_memory()
         data.place(self.device, self.dtype)
         self.place(family)  # before Lightning does: it would read a float64 checkpoint into float32 weights
         total = self.steps_for(data)
