@@ -52,6 +52,8 @@ format: $(VENV)/.installed-dev  ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 STUDIES := $(notdir $(patsubst %/,%,$(wildcard experiments/*/)))
+# One needs files that do not install with a package: python -m paribus.data.download mnist data/mnist
+STUDIES := $(if $(wildcard data/mnist),$(STUDIES),$(filter-out mnist,$(STUDIES)))
 experiments: install  ## run every published study, and put what came out in experiments/
 	for study in $(STUDIES); do \
 	  $(BIN)/paribus run experiment=$$study && \
