@@ -1,5 +1,6 @@
 """`paribus calibrate`: what saved logits are worth as probabilities, as they are and after each calibrator."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from paribus.study.statistics import holm, interval, moments, p_value
 DRAWS = 2000
 """Of the error of a calibrated predictor: a p value of .05 is known to within .01."""
 LEVEL = 0.95
+LARGE = 10**6
+"""Numbers from which on it is told which calibrator is being fitted."""
 
 
 def calibrate_command(path: Path, output: Path | None, overrides: Sequence[str], extra: Path | None = None) -> int:
@@ -78,6 +81,8 @@ def judged(saved: SavedLogits, evaluator: Calibrated) -> list[JudgedLevel]:
     predictions = {AS_IT_IS: log_probabilities(saved.logits)}
     if saved.validation is not None:
         for name, calibrator in evaluator.calibrators.items():
+            if saved.validation.logits.numel() > LARGE:
+                print(f"fitting {name}", file=sys.stderr, flush=True)
             predictions[name] = calibrator.fit(saved.validation)(saved.logits)
     generator = torch.Generator().manual_seed(stream_seed(0, "evaluation"))
     measured, drawn, tests = [], [], []
@@ -93,11 +98,14 @@ def judged(saved: SavedLogits, evaluator: Calibrated) -> list[JudgedLevel]:
     return [JudgedLevel(*each) for each in zip(predictions, measured, drawn, off, changed, strict=True)]
 
 
-def changes(predictions: Sequence[Tensor], label: Tensor) -> list[Change]:
+def changes(predictions: Sequence[Tensor], label: Tensor) -> list[Change | None]:
     """The Brier score of each prediction but the first against the first, on the same examples.
 
-    That score and not NLL, because it is proper too and finite for every method: binning gives probabilities of 0.
+    None for a single example. That score and not NLL, because it is proper too and finite for every method: binning
+    gives probabilities of 0.
     """
+    if len(label) < 2:
+        return [None] * (len(predictions) - 1)
     first, *others = (brier_each(log_probability, label).numpy() for log_probability in predictions)
     samples = [moments(other - first) for other in others]
     p_values = [float(p_value(sample, 0.0)) if sample.deviation > 0 else 1.0 for sample in samples]

@@ -21,6 +21,10 @@ EXPECTED = (
     "or a CSV with a column label, a column for each class's logit, and a column part that says test or validation"
 )
 PARTS = ("test", "validation")
+FEW_ROWS = 10
+"""Of fewer, nothing is concluded from what they happen to look like."""
+MOST_SHARED = 0.5
+"""Coarse logits coincide by chance, so some may."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,19 @@ def read_logits(path: Path) -> SavedLogits:
             f"{path}: logits has {logits.shape[1]} classes and val_logits {validation.logits.shape[1]}; "
             "expected as many in both"
         )
-    if logits.shape == validation.logits.shape and torch.equal(logits, validation.logits):
+    shared = _shared_rows(logits, validation.logits)
+    if shared > MOST_SHARED:
         raise UserError(
-            f"{path}: val_logits are the logits of the test part; a calibrator that is fitted on the examples that "
-            "judge it looks better than it is. Hold other examples out"
+            f"{path}: {shared:.0%} of the rows of logits are rows of val_logits too; a calibrator that is fitted on "
+            "the examples that judge it looks better than it is. Hold other examples out"
         )
     return SavedLogits(logits, label, validation, _names(classes, logits))
+
+
+def _shared_rows(logits: Tensor, others: Tensor) -> float:
+    """The share of the different rows of `logits` that are rows of `others` too."""
+    rows, known = ({hash(row.tobytes()) for row in part.numpy()} for part in (logits, others))
+    return len(rows & known) / len(rows) if len(rows) >= FEW_ROWS else float(rows == known)
 
 
 def _names(classes: Sequence[str], logits: Tensor) -> tuple[str, ...]:
@@ -89,19 +100,20 @@ def _checked(path: Path, prefix: str, logits: Any, labels: Any) -> tuple[Tensor,
     values, label = np.asarray(logits), np.asarray(labels)
     if values.dtype.kind not in "fiu" or values.ndim not in (1, 2):
         raise UserError(f"{name} is {values.dtype} of shape {values.shape}, expected numbers [n, classes]")
+    if values.size == 0:
+        raise UserError(f"{name} is of shape {values.shape}, expected at least one row and one class")
     values = values.astype(np.float64)
-    if values.ndim == 1 or values.shape[1] == 1:  # the one logit of a binary classifier: of class 1 against class 0
-        values = np.stack([np.zeros(len(values)), values.reshape(len(values))], axis=1)
-    if len(values) == 0:
-        raise UserError(f"{name} has no rows")
     if not np.isfinite(values).all():
-        row, column = (int(place) for place in np.argwhere(~np.isfinite(values))[0])
-        raise UserError(f"{name}[{row}, {column}] is {values[row, column]}, expected finite numbers")
-    if values.min() >= 0 and np.allclose(values.sum(axis=1), 1, atol=1e-4):
+        place = tuple(int(each) for each in np.argwhere(~np.isfinite(values))[0])
+        raise UserError(f"{name}{list(place)} is {values[place]}, expected finite numbers")
+    single = values.ndim == 1 or values.shape[1] == 1
+    if len(values) >= FEW_ROWS and values.min() >= 0 and _are_probabilities(values, single):
         raise UserError(
-            f"{name}: each row is of numbers of at least 0 that sum to 1, so these are probabilities; save their "
-            "logarithm as logits (numpy.log, of probabilities above 0)"
+            f"{name}: {'every number is from 0 to 1' if single else 'each row sums to 1'}, so these are probabilities; "
+            f"save {'log(p / (1 - p))' if single else 'their logarithm'} as logits"
         )
+    if single:  # the one logit of a binary classifier: of class 1 against class 0
+        values = np.stack([np.zeros(len(values)), values.reshape(len(values))], axis=1)
     if label.ndim != 1 or len(label) != len(values):
         raise UserError(
             f"{path}: {prefix}labels is of shape {label.shape}, expected [{len(values)}]: the class of each row"
@@ -116,8 +128,14 @@ def _checked(path: Path, prefix: str, logits: Any, labels: Any) -> tuple[Tensor,
     return torch.from_numpy(values), torch.from_numpy(label.astype(np.int64))
 
 
+def _are_probabilities(values: NDArray[np.float64], single: bool) -> bool:
+    return bool(values.max() <= 1) if single else bool(np.allclose(values.sum(axis=1), 1, atol=1e-4))
+
+
 def _read_npz(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     try:
+        if not zipfile.is_zipfile(path):
+            raise UserError(f"{path} is no .npz file; {EXPECTED}")
         with np.load(path, allow_pickle=False) as file:
             unknown = [name for name in file.files if name not in KEYS]
             arrays = {name: file[name] for name in file.files if name in KEYS}
@@ -140,11 +158,19 @@ def _read_csv(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     header, body = [name.strip() for name in rows[0]], rows[1:]
     if "label" not in header:
         raise UserError(f"{path} has no column label; {EXPECTED}.{nearest('label', header)}")
+    if "" in header or len(set(header)) < len(header):
+        wrong = next(name for name in header if not name or header.count(name) > 1)
+        raise UserError(
+            f"{path}: {f'several columns are named {wrong!r}' if wrong else 'a column has no name'}; give each its "
+            "own, and leave out what is neither label, part nor a logit (of pandas: to_csv(index=False))"
+        )
     if short := next((number for number, row in enumerate(body, 2) if len(row) != len(header)), None):
         raise UserError(f"{path}, line {short}: expected {len(header)} fields, as in the header")
     at, part_at = header.index("label"), header.index("part") if "part" in header else None
     columns = [place for place, name in enumerate(header) if place not in (at, part_at)]
     classes = tuple(header[place] for place in columns)
+    if not classes:
+        raise UserError(f"{path} has no column of logits; {EXPECTED}")
     values = np.array([[_number(path, line, row[place]) for place in columns] for line, row in enumerate(body, 2)])
     by_name = len(classes) > 1 and {row[at].strip() for row in body} <= set(classes)
     label = np.array(
@@ -154,7 +180,7 @@ def _read_csv(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         ]
     )
     part = np.array([PARTS[0] if part_at is None else row[part_at].strip() for row in body])
-    if unknown := sorted(set(part) - set(PARTS)):
+    if unknown := sorted({str(each) for each in part} - set(PARTS)):
         raise UserError(f"{path}: part is {unknown[0]!r}, expected test or validation.{nearest(unknown[0], PARTS)}")
     arrays: dict[str, NDArray[Any]] = {}
     for name, prefix in zip(PARTS, ("", "val_"), strict=True):
