@@ -1,0 +1,15 @@
+"""Every published study can be planned: its configs build, and its evaluation measures what it declares."""
+
+from pathlib import Path
+
+import pytest
+
+from paribus.cli import main
+
+EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_study_can_be_planned(name, tmp_path, capsys):
+    assert main(["plan", f"experiment={name}", "seed=0", f"output={tmp_path}", "--check"]) == 0
+    assert "Held equal" in capsys.readouterr().out
