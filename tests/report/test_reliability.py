@@ -52,7 +52,8 @@ def test_dots_stand_where_confidence_and_accuracy_are():
         "under-confident",
     } <= set(texts)
     places = [
-        tuple(map(float, each)) for each in re.findall(r'class="mark[^>]*translate\(([\d.]+),([\d.]+)\)', drawing)
+        tuple(map(float, each))
+        for each in re.findall(r'class="(?:mark|hollow)[^>]*translate\(([\d.]+),([\d.]+)\)', drawing)
     ]
     assert places == [pytest.approx(panel.at(each.confidence, each.accuracy), abs=0.1) for each in ONE.bins]
     hints = [element.text for element in root.iter() if element.tag.endswith("title")]
@@ -61,8 +62,8 @@ def test_dots_stand_where_confidence_and_accuracy_are():
 
 def test_over_and_under_confidence_differ_in_colour_and_in_shape():
     drawing = standalone([ReliabilityPanel(ONE, "")], [])
-    marks = re.findall(r'class="mark (fill\d)"[^>]* d="([^"]+)"', drawing)
-    assert len({colour for colour, _ in marks}) == len({path[:6] for _, path in marks}) == 2
+    marks = re.findall(r'class="(mark fill1|hollow stroke0)"[^>]* d="([^"]+)"', drawing)
+    assert len({style for style, _ in marks}) == len({path[:6] for _, path in marks}) == 2
 
 
 def test_the_strip_is_as_high_as_the_counts():

@@ -8,6 +8,7 @@ from typing import Any
 
 from paribus.report.axes import Axis
 from paribus.report.chart import Panel, titled
+from paribus.report.palette import marker
 from paribus.report.summaries import count
 from paribus.study.numbers import interval, number
 
@@ -145,7 +146,14 @@ class ReliabilityPanel(Panel):
             low, high = wilson(each.accuracy, each.count)
             self.whisker(each.confidence, low, high, series)
             radius = 2.2 + 2.8 * math.sqrt(each.count / largest)
-            self.mark(each.confidence, each.accuracy, series, each.hint(), radius)
+            self._dot(each, series, radius)
+
+    def _dot(self, each: Bin, series: int, radius: float) -> None:
+        """A full square for a bin that is over-confident, a hollow circle for one that is not: told apart in grey."""
+        across, down = self.at(each.confidence, each.accuracy)
+        style = f"mark fill{series}" if series else f"hollow stroke{series}"
+        place = f'transform="translate({across:.1f},{down:.1f})" d="{marker(series, radius)}"'
+        self.add(None, f'<path class="{style}" {place}>{titled(each.hint())}</path>')
 
     def _word(self, x: float, y: float, anchor: str, text: str) -> None:
         across, down = self.at(x, y)
