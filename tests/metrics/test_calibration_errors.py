@@ -21,6 +21,8 @@ from paribus.metrics import (
     maximum_calibration_error,
     squared_calibration_error,
 )
+from paribus.metrics.checks import NUMBERS_AT_ONCE
+from paribus.metrics.predictions import CLASSES_AT_ONCE
 
 BINNINGS = [equal_width, equal_mass]
 ERRORS = [
@@ -197,3 +199,18 @@ def test_ranges_and_order(pairs, bins, binning, shuffle):
     order = torch.tensor(shuffle.sample(range(len(pairs)), len(pairs)))
     again = [error(confidence[order], correct[order], bins, binning).item() for error in ERRORS]
     assert again == pytest.approx([ece, most, squared, debiased], abs=1e-12, nan_ok=True)
+
+
+def test_classwise_of_more_classes_and_examples_than_are_held_at_once():
+    generator = torch.Generator().manual_seed(5)
+    log_probability = log_probabilities(torch.randn(4000, 70, generator=generator) * 3)
+    assert log_probability.numel() > NUMBERS_AT_ONCE
+    assert CLASSES_AT_ONCE < 70
+    label = torch.randint(70, (4000,), generator=generator)
+    probability, errors = log_probability.exp().numpy(), []
+    for k in range(70):
+        chosen = np.minimum(np.ceil(probability[:, k] * 10).clip(min=1) - 1, 9).astype(int)
+        residual = (label.numpy() == k) - probability[:, k]
+        errors.append(np.abs(np.bincount(chosen, weights=residual, minlength=10)).sum() / 4000)
+    found = classwise_calibration_error(log_probability, label, 10, equal_width).item()
+    assert found == pytest.approx(np.mean(errors), abs=1e-14)

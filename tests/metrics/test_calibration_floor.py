@@ -11,6 +11,7 @@ import torch
 from paribus.metrics import (
     calibration_floor,
     calibration_test,
+    ece_interval,
     equal_mass,
     equal_width,
     expected_calibration_error,
@@ -153,5 +154,30 @@ def test_the_same_stream_gives_the_same_answer():
     correct = uniform(300, 13) < confidence
     first, second = (
         calibration_test(confidence, correct, 15, equal_width, 500, torch.Generator().manual_seed(3)) for _ in range(2)
+    )
+    assert first == second
+
+
+def test_a_million_bins_cost_no_more_than_those_that_hold_examples():
+    """Every example alone in its bin: the ECE is the mean of |correct - p|, the floor that of 2 p (1 - p)."""
+    confidence = uniform(20, 14)
+    correct = uniform(20, 15) < confidence
+    found = calibration_test(confidence, correct, 1_000_000, equal_width, 2000, torch.Generator().manual_seed(0))
+    assert found.error == pytest.approx((correct.double() - confidence).abs().mean().item(), abs=1e-14)
+    assert found.floor == pytest.approx((2 * confidence * (1 - confidence)).mean().item(), abs=1e-14)
+    interval = ece_interval(confidence, correct, 1_000_000, equal_width, 0.95, 2000, torch.Generator().manual_seed(0))
+    assert interval.estimate == pytest.approx(found.error, abs=1e-14)
+    assert (interval.lower == 0) == (found.error <= found.critical)
+
+
+def test_empty_bins_use_no_random_number():
+    """The same examples in bins 1 to 2 of 2, and in bins 3 to 4 of 4."""
+    confidence, correct = uniform(50, 16), uniform(50, 17) < 0.6
+
+    def last(bins):
+        return lambda given, _: (given > 0.5).long() + bins - 2
+
+    first, second = (
+        calibration_test(confidence, correct, bins, last(bins), 99, torch.Generator().manual_seed(1)) for bins in (2, 4)
     )
     assert first == second

@@ -21,6 +21,7 @@ from paribus.metrics import (
     nll,
     nll_each,
 )
+from paribus.metrics.checks import NUMBERS_AT_ONCE
 
 
 def case(n, classes, seed, scale=2.0):
@@ -110,3 +111,10 @@ def test_order_of_examples_and_of_classes_does_not_matter():
         expected = score(log_probability, label).item()
         assert score(log_probability[examples], label[examples]).item() == pytest.approx(expected, rel=1e-13)
         assert score(log_probability[:, classes], classes.argsort()[label]).item() == pytest.approx(expected, rel=1e-13)
+
+
+def test_the_brier_score_of_more_examples_than_are_held_at_once():
+    log_probability, label = case(70_000, 4, 9)
+    assert log_probability.numel() > NUMBERS_AT_ONCE
+    expected = ((log_probability.exp().numpy() - np.eye(4)[label.numpy()]) ** 2).sum(axis=1)
+    assert brier_each(log_probability, label).numpy() == pytest.approx(expected, abs=1e-14)

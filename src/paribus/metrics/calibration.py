@@ -10,7 +10,7 @@ from torch import Tensor
 
 from paribus.metrics.binning import Binning, bin_sums, binned
 from paribus.metrics.checks import checked_confidences, checked_predictions
-from paribus.metrics.predictions import one_hot
+from paribus.metrics.predictions import each_class
 
 
 def expected_calibration_error(
@@ -37,11 +37,7 @@ def classwise_calibration_error(
 ) -> Float[Tensor, ""]:
     """The mean over classes of the ECE of that class's probability against being of that class (Kull et al. 2019)."""
     log_probability, label = checked_predictions(log_probability, label)
-    probability, happened = log_probability.exp().clamp(max=1.0), one_hot(label, log_probability.shape[1])
-    errors = [
-        expected_calibration_error(stated, event, bins, binning)
-        for stated, event in zip(probability.T, happened.T, strict=True)
-    ]
+    errors = [expected_calibration_error(*of_class, bins, binning) for of_class in each_class(log_probability, label)]
     return torch.stack(errors).mean()
 
 

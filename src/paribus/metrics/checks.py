@@ -10,6 +10,9 @@ from torch import Tensor
 SUM_TOLERANCE = 1e-4
 """How far the log of a sum of probabilities may be from 0: float32 softmax is within 1e-5 for thousands of classes."""
 
+NUMBERS_AT_ONCE = 1 << 18
+"""2 MiB."""
+
 
 def checked_predictions(
     log_probability: Float[Tensor, "n classes"], label: Int[Tensor, "n"]
@@ -30,7 +33,7 @@ def checked_predictions(
         raise ValueError(f"expected at least one example and one class, got {described(log_probability)}")
     log_probability, label = log_probability.detach().cpu().double(), label.detach().cpu().long()
     refuse_nan(log_probability, "log-probabilities")
-    log_sum = log_probability.logsumexp(1)
+    log_sum = torch.cat([part.logsumexp(1) for part in row_blocks(log_probability)])
     off = log_sum.abs() > SUM_TOLERANCE
     if off.any():
         row = int(off.nonzero()[0])
@@ -109,11 +112,16 @@ def refuse_nan(values: Tensor, name: str) -> None:
     Raises:
         ValueError: there is a NaN.
     """
-    bad = values.isnan()
-    if bad.any():
+    # A sum of infinities of both signs is NaN too, and costs no more than the look below.
+    if values.sum().isnan() and (bad := values.isnan()).any():
         raise ValueError(
             f"expected numbers for {name}, got {int(bad.sum())} NaN, the first at {bad.nonzero()[0].tolist()}"
         )
+
+
+def row_blocks(values: Float[Tensor, "n classes"]) -> tuple[Float[Tensor, "rows classes"], ...]:
+    """The rows in parts, so that what is computed of them stays in the processor's cache."""
+    return values.split(max(1, NUMBERS_AT_ONCE // values.shape[1]))
 
 
 def described(tensor: Tensor) -> str:

@@ -65,7 +65,7 @@ def ece_interval(
     confidence, correct = checked_confidences(confidence, correct)
     held = binned(confidence, correct, bins, binning)
     estimate = (held.weight * held.gap.abs()).sum().item()
-    uniform = torch.rand(draws, bins, dtype=torch.float64, generator=generator)
+    uniform = torch.rand(draws, int((held.count > 0).sum()), dtype=torch.float64, generator=generator)
 
     def reached(share: float) -> bool:
         """Whether noise explains the estimate where the truth is this share of it."""

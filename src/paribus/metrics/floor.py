@@ -64,13 +64,13 @@ def calibration_test(
 
     The p-value counts the data as one of the draws, (1 + draws at least as large) / (1 + draws), so that it is never 0
     and rejects a calibrated predictor no more often than stated. Source: consistency resampling, Brocker and Smith
-    2007; Vaicenavicius et al. 2019, section 5. Memory: draws x bins.
+    2007; Vaicenavicius et al. 2019, section 5. Memory: draws x bins that hold examples.
     """
     check_draws(draws)
     confidence, correct = checked_confidences(confidence, correct)
     error = expected_calibration_error(confidence, correct, bins, binning)
     counts = counts_by_bin(confidence, binning(confidence, bins))
-    under = noise_draws(counts, torch.rand(draws, bins, dtype=torch.float64, generator=generator))
+    under = noise_draws(counts, torch.rand(draws, len(counts), dtype=torch.float64, generator=generator))
     at_least = int((under >= error - ROUNDING).sum())
     return CalibrationTest(
         error.item(),
@@ -85,12 +85,10 @@ class BinCounts:
     """How the count of events of one bin is distributed.
 
     Attributes:
-        index: which bin.
         mass: the chance of each count.
         deviation: |count - expected count| over the number of all examples.
     """
 
-    index: int
     mass: Float[Tensor, "width"]
     deviation: Float[Tensor, "width"]
 
@@ -98,9 +96,10 @@ class BinCounts:
 def counts_by_bin(probability: Float[Tensor, "n"], index: Int[Tensor, "n"]) -> list[BinCounts]:
     """The distribution in each bin that holds examples, for independent events of these probabilities."""
     found = []
-    for k in index.unique().tolist():
-        mass, centred = poisson_binomial(probability[index == k])
-        found.append(BinCounts(k, mass, centred.abs() / len(probability)))
+    _, size = index.unique(return_counts=True)
+    for members in probability[index.argsort(stable=True)].split(size.tolist()):
+        mass, centred = poisson_binomial(members)
+        found.append(BinCounts(mass, centred.abs() / len(probability)))
     return found
 
 
@@ -109,11 +108,11 @@ def mean_noise(counts: list[BinCounts]) -> Float[Tensor, ""]:
     return torch.stack([(held.mass * held.deviation).sum() for held in counts]).sum()
 
 
-def noise_draws(counts: list[BinCounts], uniform: Float[Tensor, "draws bins"]) -> Float[Tensor, "draws"]:
+def noise_draws(counts: list[BinCounts], uniform: Float[Tensor, "draws occupied"]) -> Float[Tensor, "draws"]:
     """Draws of the sum over bins of |count - expected count| / n: each count is the quantile at its uniform number."""
     noise = torch.zeros(len(uniform), dtype=torch.float64)
-    for held in counts:
-        place = torch.searchsorted(held.mass.cumsum(0), uniform[:, held.index].contiguous())
+    for held, quantile in zip(counts, uniform.T, strict=True):
+        place = torch.searchsorted(held.mass.cumsum(0), quantile.contiguous())
         noise += held.deviation[place.clamp(max=len(held.mass) - 1)]
     return noise
 

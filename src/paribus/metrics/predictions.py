@@ -1,10 +1,15 @@
 """From logits to log-probabilities, and from these to the confidence in the likeliest class."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from paribus.metrics.checks import checked_predictions, described
+
+CLASSES_AT_ONCE = 64
+"""Reading a class across examples costs a whole line of the cache each: neighbours share it."""
 
 
 def log_probabilities(logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
@@ -31,6 +36,15 @@ def top_label(
     log_probability, label = checked_predictions(log_probability, label)
     highest, predicted = log_probability.max(1)
     return highest.exp().clamp(max=1.0), predicted == label
+
+
+def each_class(
+    log_probability: Float[Tensor, "n classes"], label: Int[Tensor, "n"]
+) -> Iterator[tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]]:
+    """Of one class after the other, its probability and whether it is the label. A few classes are held at a time."""
+    for first in range(0, log_probability.shape[1], CLASSES_AT_ONCE):
+        some = log_probability[:, first : first + CLASSES_AT_ONCE].T.contiguous().exp_().clamp_(max=1.0)
+        yield from ((stated, label == first + k) for k, stated in enumerate(some))
 
 
 def one_hot(label: Int[Tensor, "n"], classes: int) -> Bool[Tensor, "n classes"]:

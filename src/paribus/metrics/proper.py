@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from paribus.metrics.binning import Binning, binned
-from paribus.metrics.checks import checked_confidences, checked_predictions
-from paribus.metrics.predictions import one_hot, top_label
+from paribus.metrics.checks import checked_confidences, checked_predictions, row_blocks
+from paribus.metrics.predictions import each_class, one_hot, top_label
 
 
 def nll_each(log_probability: Float[Tensor, "n classes"], label: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
@@ -23,7 +23,12 @@ def brier_each(log_probability: Float[Tensor, "n classes"], label: Int[Tensor, "
     For two classes it is twice the score that is customary there, the square of one probability's error.
     """
     log_probability, label = checked_predictions(log_probability, label)
-    return (log_probability.exp().clamp(max=1.0) - one_hot(label, log_probability.shape[1]).double()).square().sum(1)
+    blocks = row_blocks(log_probability)
+    scores = []
+    for part, names in zip(blocks, label.split(len(blocks[0])), strict=True):
+        happened = one_hot(names, part.shape[1]).double()
+        scores.append((part.exp().clamp(max=1.0) - happened).square().sum(1))
+    return torch.cat(scores)
 
 
 def nll(log_probability: Float[Tensor, "n classes"], label: Int[Tensor, "n"]) -> Float[Tensor, ""]:
@@ -92,11 +97,7 @@ def classwise_brier_decomposition(
 ) -> BrierDecomposition:
     """The terms of the multi-class score, `brier`: the sum over classes of those of each against the rest."""
     log_probability, label = checked_predictions(log_probability, label)
-    probability, happened = log_probability.exp().clamp(max=1.0), one_hot(label, log_probability.shape[1])
-    each = [
-        brier_decomposition(stated, event, bins, binning)
-        for stated, event in zip(probability.T, happened.T, strict=True)
-    ]
+    each = [brier_decomposition(*of_class, bins, binning) for of_class in each_class(log_probability, label)]
     return BrierDecomposition(
         reliability=torch.stack([terms.reliability for terms in each]).sum(),
         resolution=torch.stack([terms.resolution for terms in each]).sum(),
