@@ -8,7 +8,8 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from paribus.calibrators import MatrixScaling, Temperature, Uncalibrated, ValidationLogits, VectorScaling
+from paribus.calibrators import MatrixScaling, Temperature, Uncalibrated, ValidationLogits, VectorScaling, affine
+from paribus.calibrators.affine import Units, evaluations_within
 
 
 def nll(recalibration, validation: ValidationLogits) -> float:
@@ -110,3 +111,54 @@ def test_matrix_scaling_over_fits_many_classes(planted, seed):
     temperature, matrix = Temperature().fit(validation), MatrixScaling().fit(validation)
     assert nll(matrix, validation) < nll(temperature, validation)
     assert nll(matrix, judged) > nll(temperature, judged) + 0.1
+
+
+@pytest.mark.parametrize("budget", [1, 300_000, 60_000_000])
+def test_a_fit_ends_with_its_budget_no_worse_than_its_start_and_says_so(monkeypatch, budget):
+    validation = distorted(40, 5, seed=0)
+    monkeypatch.setattr(affine, "BUDGET", budget)
+    calibrators = [Temperature(), VectorScaling(), MatrixScaling()]
+    temperature, vector, matrix = (calibrator.fit(validation) for calibrator in calibrators)
+    errors = [nll(fitted, validation) for fitted in (temperature, vector, matrix)]
+    assert all(later <= earlier + 1e-12 for earlier, later in pairwise(errors)), errors
+    if budget == 1:
+        assert errors == pytest.approx([errors[0]] * 3, rel=1e-12)
+    else:
+        assert errors[1] < errors[0] - 1e-4
+    if budget <= 300_000:
+        assert not vector.converged
+        assert "not converged" in vector.remark
+        assert not matrix.converged
+        assert "not converged" in matrix.remark
+    else:
+        assert (vector.converged, vector.remark) == (True, "")
+
+
+def test_the_evaluations_of_a_fit_are_bounded():
+    assert [evaluations_within(cost) for cost in (1, affine.BUDGET // 7, 10 * affine.BUDGET)] == [2000, 7, 1]
+
+
+def test_in_its_units_each_class_is_curved_by_1():
+    validation, temperature = distorted(400, 4, seed=2), 1.7
+    units = Units.of(validation.logits, temperature)
+    inputs = (validation.logits - units.centre) / units.scale
+
+    def value(parameters: torch.Tensor) -> torch.Tensor:
+        outputs = (parameters[0] * inputs + parameters[1]) * units.output
+        return torch.nn.functional.cross_entropy(outputs, validation.label)
+
+    start = torch.stack([units.scale, units.centre]) / temperature / units.output
+    curvature = torch.func.hessian(value)(start)
+    for name in range(4):
+        # But for the least curvature, 1e-3 / 4 beside about .1.
+        assert curvature[:, name, :, name].numpy() == pytest.approx(np.eye(2), abs=0.02)
+
+
+def test_many_classes_take_few_evaluations(monkeypatch):
+    """A hundred classes of very different frequencies, 7000 examples: fewer than sixty."""
+    generator = torch.Generator().manual_seed(0)
+    exact = torch.randn(7000, 100, generator=generator, dtype=torch.float64) * 2 + torch.linspace(-2, 3, 100)
+    label = torch.multinomial(exact.softmax(dim=1), 1, generator=generator).squeeze(1)
+    validation = ValidationLogits(1.5 * exact, label)
+    monkeypatch.setattr(affine, "BUDGET", 60 * 7000 * 100 * affine.SOFTMAX)
+    assert VectorScaling().fit(validation).converged

@@ -82,6 +82,18 @@ def test_the_average_is_that_of_the_formulas(rows, seed):
     assert curve(torch.tensor(at, dtype=torch.float64)).numpy() == pytest.approx(expected, rel=1e-10)
 
 
+def test_small_values_after_large_ones_are_exact():
+    """Frequencies that fall from 1 to nearly 0: sums of changes must not lose the small ones."""
+    generator = np.random.default_rng(3)
+    probability = generator.uniform(size=3000)
+    hit = (probability < 0.3).astype(int)
+    curve = averaged_binning(torch.from_numpy(probability), torch.from_numpy(hit).double())
+    at = np.linspace(0.25, 1.0, 40).tolist()
+    expected = averages(probability, hit, numbers_of_bins(3000), at)
+    assert min(expected) < 0.02
+    assert curve(torch.tensor(at, dtype=torch.float64)).numpy() == pytest.approx(expected, rel=1e-10)
+
+
 def test_classes_are_taken_one_against_all_and_normalised(planted):
     validation, judged = planted(100, 3, 2.0), planted(50, 3, 2.0, seed=1)
     columns = []

@@ -1,5 +1,8 @@
 """What every calibrator promises, over ordinary and extreme validation parts."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,9 @@ from paribus.calibrators import (
     ValidationLogits,
     VectorScaling,
 )
+from paribus.calibrators.contract import remembered
+from paribus.calibrators.logits import BLOCK
+from paribus.calibrators.one_vs_all import ROWS_OF_CLASSES
 
 CALIBRATORS: dict[str, Calibrator] = {
     "none": Uncalibrated(),
@@ -100,7 +106,7 @@ def test_the_fit_is_the_same_again_and_uses_no_random_number(name):
     validation = ValidationLogits(*ordinary(300, 4))
     state = torch.get_rng_state(), np.random.get_state()[1].copy()
     threads, grad = torch.get_num_threads(), torch.is_grad_enabled()
-    one, two = CALIBRATORS[name].fit(validation), CALIBRATORS[name].fit(validation)
+    one, two = CALIBRATORS[name].fit(validation), CALIBRATORS[name].fit(ValidationLogits(*ordinary(300, 4)))
     assert torch.equal(one(validation.logits), two(validation.logits))
     assert torch.equal(torch.get_rng_state(), state[0])
     assert np.array_equal(np.random.get_state()[1], state[1])
@@ -181,3 +187,51 @@ def test_other_numbers_of_classes_and_bad_logits_are_refused_at_use(name):
 def test_a_bad_validation_part_is_refused(logits, label, message):
     with pytest.raises(ValueError, match=message):
         ValidationLogits(logits, label)
+
+
+@pytest.mark.parametrize("name", CALIBRATORS)
+def test_nothing_is_remarked_on_an_ordinary_fit(name):
+    assert CALIBRATORS[name].fit(ValidationLogits(*ordinary(500, 3))).remark == ""
+
+
+@pytest.mark.parametrize("name", ["histogram_equal_mass", "isotonic", "bayesian_binning"])
+def test_classes_without_examples_are_remarked_on(name):
+    logits, label = ordinary(200, 5)
+    some = label < 3
+    assert (
+        CALIBRATORS[name].fit(ValidationLogits(logits[some], label[some])).remark.startswith("2 of 5 classes have no")
+    )
+
+
+@pytest.mark.parametrize("name", ["temperature", "vector", "matrix"])
+def test_repeated_examples_change_no_fit(name):
+    """And are beyond what is computed with at once."""
+    logits, label = ordinary(300, 3)
+    repeated = ValidationLogits(logits.repeat(400, 1), label.repeat(400))
+    assert repeated.logits.numel() > BLOCK
+    one, many = CALIBRATORS[name].fit(ValidationLogits(logits, label)), CALIBRATORS[name].fit(repeated)
+    assert torch.allclose(one(logits).exp(), many(logits).exp(), atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "beyond"), [("vector", BLOCK), ("temperature", BLOCK), ("isotonic", ROWS_OF_CLASSES)])
+def test_rows_are_mapped_in_their_places_however_many(name, beyond):
+    logits, label = ordinary(1000, 3)
+    fitted = CALIBRATORS[name].fit(ValidationLogits(logits, label))
+    times = beyond // 3000 + 2
+    assert torch.allclose(fitted(logits.repeat(times, 1)), fitted(logits).repeat(times, 1), rtol=0, atol=1e-14)
+
+
+def test_a_fit_is_remembered_as_long_as_its_validation_part():
+    calls = []
+
+    @remembered
+    def rows(validation: ValidationLogits) -> int:
+        calls.append(weakref.ref(validation))
+        return len(validation.label)
+
+    first, second = ValidationLogits(*ordinary(20, 3)), ValidationLogits(*ordinary(30, 3))
+    assert [rows(first), rows(second), rows(first)] == [20, 30, 20]
+    assert len(calls) == 2
+    del first
+    gc.collect()
+    assert calls[0]() is None

@@ -34,3 +34,44 @@ def test_a_minimum_at_infinity_ends_at_a_finite_point():
     found, converged = minimise(lambda point: (float(point.neg().exp()), -point.neg().exp()), torch.zeros(1).double())
     assert converged
     assert 16 < float(found) < 100
+
+
+def slow(offset: float):
+    """A quadratic of 200 very different curvatures, its least value the offset."""
+    curvature = torch.logspace(-9, 0, 200, dtype=torch.float64)
+
+    def function(point: torch.Tensor) -> tuple[float, torch.Tensor]:
+        calls.append(point.clone())
+        return offset + float((curvature * point.square()).sum() / 2), curvature * point
+
+    calls: list[torch.Tensor] = []
+    return function, calls
+
+
+@pytest.mark.parametrize("evaluations", [1, 2, 9])
+def test_no_more_evaluations_than_allowed(evaluations):
+    function, calls = slow(0.0)
+    start = torch.full((200,), 3.0, dtype=torch.float64)
+    found, converged = minimise(function, start, evaluations)
+    assert len(calls) == evaluations
+    assert not converged
+    best = min(calls[:], key=lambda point: function(point)[0])
+    assert torch.equal(found, best)
+
+
+def test_what_no_longer_pays_ends():
+    """With 1000 added nothing is left to gain, relative to the value, long before the gradient vanishes."""
+    start = torch.full((200,), 3.0, dtype=torch.float64)
+    (plain, long), (raised, short) = slow(0.0), slow(1000.0)
+    minimise(plain, start)
+    found, converged = minimise(raised, start)
+    assert converged
+    assert raised(found)[0] == pytest.approx(1000.0, rel=1e-7)
+    assert len(short) < len(long) / 1.5
+
+
+def test_a_large_gradient_is_no_minimum_though_nothing_is_gained():
+    point = torch.tensor([3.0], dtype=torch.float64)
+    # A slope that is not the function's: no step gains anything.
+    _, converged = minimise(lambda at: (5.0 + float((at - 3).abs()), torch.ones(1, dtype=torch.float64)), point)
+    assert not converged

@@ -87,6 +87,7 @@ def test_all_correct_ends_where_nothing_is_left_to_gain():
     logits = torch.tensor([[margin, 0.0], [0.0, margin]])
     fitted = Temperature().fit(ValidationLogits(logits, torch.tensor([0, 1])))
     assert fitted.at_limit
+    assert "no minimum at a finite temperature" in fitted.remark
     # log(1 + e^(-m / T)) = 1e-10, the limit being 0.
     assert fitted.temperature == pytest.approx(-margin / math.log(math.expm1(1e-10)), rel=1e-6)
     assert torch.isfinite(fitted(torch.tensor([[1e4, -1e4]]))).all()

@@ -4,15 +4,24 @@ Source: Guo, Pleiss, Sun and Weinberger, On calibration of modern neural network
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from paribus.calibrators.contract import ValidationLogits
-from paribus.calibrators.logits import logits_to_fit, logits_to_map
-from paribus.calibrators.minimisation import minimise
-from paribus.calibrators.temperature import Temperature
+from paribus.calibrators.contract import ValidationLogits, remembered
+from paribus.calibrators.logits import float64_blocks, logits_to_fit, mapped_by_rows, row_blocks
+from paribus.calibrators.minimisation import EVALUATIONS, minimise
+from paribus.calibrators.temperature import fitted_temperature
+
+BUDGET = 2_000_000_000_000
+"""Multiplications and additions of one fit: a minute or two of one core."""
+SOFTMAX = 300
+"""What the softmax costs in these, for each example and class."""
+NOT_CONVERGED = "not converged within the budget of work: NLL on the validation part can fall further"
+LEAST_CURVATURE = 1e-3
+"""What is taken for a class's curvature where its probabilities are next to 0 or 1, times the number of classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +31,17 @@ class VectorMap:
     Attributes:
         weight: `[classes]`, the diagonal.
         bias: `[classes]`; a constant added to all of it changes nothing.
-        converged: whether the gradient fell below its tolerance within the iterations allowed.
+        converged: whether NLL is least there, as far as `minimise` tells, within the budget of work.
     """
 
     weight: Float[Tensor, "classes"]
     bias: Float[Tensor, "classes"]
     converged: bool
+
+    @property
+    def remark(self) -> str:
+        """Whether the budget ended the fit."""
+        return "" if self.converged else NOT_CONVERGED
 
     def __call__(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
         """Log-probabilities in float64.
@@ -35,7 +49,9 @@ class VectorMap:
         Raises:
             ValueError: the logits are not finite, or of another number of classes.
         """
-        return torch.log_softmax(logits_to_map(logits, len(self.bias)) * self.weight + self.bias, dim=1)
+        return mapped_by_rows(
+            lambda part: torch.log_softmax(part * self.weight + self.bias, dim=1), logits, len(self.bias)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +61,17 @@ class MatrixMap:
     Attributes:
         weight: `[classes, classes]`; from the logit of the column's class to that of the row's.
         bias: `[classes]`.
-        converged: whether the gradient fell below its tolerance within the iterations allowed.
+        converged: whether NLL is least there, as far as `minimise` tells, within the budget of work.
     """
 
     weight: Float[Tensor, "classes classes"]
     bias: Float[Tensor, "classes"]
     converged: bool
+
+    @property
+    def remark(self) -> str:
+        """Whether the budget ended the fit."""
+        return "" if self.converged else NOT_CONVERGED
 
     def __call__(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
         """Log-probabilities in float64.
@@ -58,7 +79,9 @@ class MatrixMap:
         Raises:
             ValueError: the logits are not finite, or of another number of classes.
         """
-        return torch.log_softmax(logits_to_map(logits, len(self.bias)) @ self.weight.T + self.bias, dim=1)
+        return mapped_by_rows(
+            lambda part: torch.log_softmax(part @ self.weight.T + self.bias, dim=1), logits, len(self.bias)
+        )
 
 
 class VectorScaling:
@@ -66,24 +89,37 @@ class VectorScaling:
 
     Starts at the fitted temperature, so that its NLL is never above that one's. Where the labels can be separated, or a
     class is absent, NLL has no least value: the fit ends at the finite weights where the gradient falls below its
-    tolerance, or where the iterations end.
+    tolerance, or where the budget ends.
     """
 
     def fit(self, validation: ValidationLogits) -> VectorMap:
         """The best weights and biases."""
-        logits = logits_to_fit(validation.logits)
-        label = validation.label.cpu().long()
-        centre, scale = centre_and_scale(logits)
-        unit = (logits - centre) / scale
+        return fitted_vector(validation)
 
-        def nll(parameters: Float[Tensor, "2 classes"]) -> tuple[float, Float[Tensor, "2 classes"]]:
-            value, residual = nll_and_residual(unit * parameters[0] + parameters[1], label)
-            return value, torch.stack([(residual * unit).sum(dim=0), residual.sum(dim=0)])
 
-        temperature = Temperature().fit(validation).temperature
-        found, converged = minimise(nll, torch.stack([scale, centre]) / temperature)
-        weight = found[0] / scale
-        return VectorMap(weight, found[1] - weight * centre, converged)
+@remembered
+def fitted_vector(validation: ValidationLogits) -> VectorMap:
+    """What `VectorScaling` fits."""
+    label = validation.label.cpu().long()
+    temperature = fitted_temperature(validation).temperature
+    units = Units.of(validation.logits, temperature)
+    inputs = units.inputs(validation.logits)
+
+    def nll(parameters: Float[Tensor, "2 classes"]) -> tuple[float, Float[Tensor, "2 classes"]]:
+        weight, bias = parameters * units.output
+        value, gradient = 0.0, torch.zeros_like(parameters)
+        for rows in row_blocks(inputs):
+            part = inputs[rows]
+            loss, residual = nll_and_residual(part * weight + bias, label[rows])
+            value += loss
+            gradient[0] += (residual * part).sum(dim=0)
+            gradient[1] += residual.sum(dim=0)
+        return value / len(label), gradient * units.output / len(label)
+
+    start = torch.stack([units.scale, units.centre]) / temperature / units.output
+    found, converged = minimise(nll, start, evaluations_within(inputs.numel() * SOFTMAX))
+    weight, bias = found * units.output
+    return VectorMap(weight / units.scale, bias - weight / units.scale * units.centre, converged)
 
 
 class MatrixScaling:
@@ -96,36 +132,89 @@ class MatrixScaling:
 
     def fit(self, validation: ValidationLogits) -> MatrixMap:
         """The best matrix and biases."""
-        logits = logits_to_fit(validation.logits)
         label = validation.label.cpu().long()
-        centre, scale = centre_and_scale(logits)
-        unit = torch.cat([(logits - centre) / scale, torch.ones(len(logits), 1, dtype=torch.float64)], dim=1)
+        vector = fitted_vector(validation)
+        units = Units.of(validation.logits, fitted_temperature(validation).temperature)
+        inputs = units.inputs(validation.logits)
+        output = units.output[:, None]
 
         def nll(parameters: Float[Tensor, "classes inputs"]) -> tuple[float, Float[Tensor, "classes inputs"]]:
-            value, residual = nll_and_residual(unit @ parameters.T, label)
-            return value, residual.T @ unit
+            table = parameters * output
+            value, gradient = 0.0, torch.zeros_like(parameters)
+            for rows in row_blocks(inputs):
+                part = inputs[rows]
+                loss, residual = nll_and_residual(torch.addmm(table[:, -1], part, table[:, :-1].T), label[rows])
+                value += loss
+                gradient[:, :-1].addmm_(residual.T, part)
+                gradient[:, -1] += residual.sum(dim=0)
+            return value / len(label), gradient * output / len(label)
 
-        vector = VectorScaling().fit(validation)
-        bias = vector.bias + vector.weight * centre
-        found, converged = minimise(nll, torch.cat([torch.diag(vector.weight * scale), bias[:, None]], dim=1))
-        weight = found[:, :-1] / scale
-        return MatrixMap(weight, found[:, -1] - weight @ centre, converged)
+        bias = vector.bias + vector.weight * units.centre
+        start = torch.cat([torch.diag(vector.weight * units.scale), bias[:, None]], dim=1) / output
+        cost = inputs.numel() * (SOFTMAX + 2 * inputs.shape[1])
+        found, converged = minimise(nll, start, evaluations_within(cost))
+        table = found * output
+        weight = table[:, :-1] / units.scale
+        return MatrixMap(weight, table[:, -1] - weight @ units.centre, converged)
 
 
-def centre_and_scale(
-    logits: Float[Tensor, "n classes"],
-) -> tuple[Float[Tensor, "classes"], Float[Tensor, "classes"]]:
-    """Mean and standard deviation of each class's logits (1 where they are constant): units that suit a gradient."""
-    scale, centre = torch.std_mean(logits, dim=0, correction=0)
-    return centre, torch.where(scale > 1e-12 * logits.abs().amax(dim=0), scale, 1.0)
+@dataclass(frozen=True)
+class Units:
+    """Units of logits and of what the fit makes of them, in which NLL is curved about equally everywhere.
+
+    The curvature of an example's NLL by the output of class k is q = p_k (1 - p_k). So with the mean of q and the mean
+    and deviation of the logits under it, the Hessian of vector scaling at the start has the identity as each class's
+    block.
+
+    Attributes:
+        centre: `[classes]`, of the logits.
+        scale: `[classes]`, of the logits.
+        output: `[classes]`, what a fitted output of 1 stands for.
+    """
+
+    centre: Float[Tensor, "classes"]
+    scale: Float[Tensor, "classes"]
+    output: Float[Tensor, "classes"]
+
+    @classmethod
+    def of(cls, logits: Float[Tensor, "n classes"], temperature: float) -> Self:
+        """The units that suit these logits at a temperature."""
+        examples, classes = logits.shape
+        origin = sum((part.sum(dim=0) for part in float64_blocks(logits)), torch.zeros(classes)) / examples
+        sums = torch.zeros(3, classes, dtype=torch.float64)
+        largest = torch.zeros(classes, dtype=torch.float64)
+        for part in float64_blocks(logits):
+            probability = torch.softmax(part / temperature, dim=1)
+            curvature = probability * (1 - probability) + LEAST_CURVATURE / classes
+            off = part - origin
+            sums += torch.stack(
+                [curvature.sum(dim=0), (curvature * off).sum(dim=0), (curvature * off.square()).sum(dim=0)]
+            )
+            largest = torch.maximum(largest, part.abs().amax(dim=0))
+        shift = sums[1] / sums[0]
+        deviation = (sums[2] / sums[0] - shift.square()).clamp(min=0).sqrt()
+        scale = torch.where(deviation > 1e-12 * largest, deviation, 1.0)
+        return cls(origin + shift, scale, (examples / sums[0]).sqrt())
+
+    def inputs(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
+        """The logits in these units."""
+        found = torch.empty(logits.shape, dtype=torch.float64)
+        for rows in row_blocks(logits):
+            found[rows] = (logits_to_fit(logits[rows]) - self.centre) / self.scale
+        return found
+
+
+def evaluations_within(cost: int) -> int:
+    """How many evaluations of this cost the budget has; one at least, that of the start."""
+    return max(1, min(EVALUATIONS, BUDGET // cost))
 
 
 def nll_and_residual(
     logits: Float[Tensor, "n classes"], label: Int[Tensor, "n"]
 ) -> tuple[float, Float[Tensor, "n classes"]]:
-    """The mean NLL, and its gradient by the logits: (softmax - one-hot) / n."""
+    """The summed NLL, and its gradient by the logits: softmax - one-hot."""
     log_probability = torch.log_softmax(logits, dim=1)
     own = log_probability.gather(1, label[:, None])
-    residual = log_probability.exp()
+    residual = log_probability.exp_()
     residual.scatter_add_(1, label[:, None], torch.full_like(own, -1.0))
-    return float(-own.mean()), residual / len(label)
+    return -float(own.sum()), residual

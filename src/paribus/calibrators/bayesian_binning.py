@@ -62,9 +62,11 @@ def averaged_binning(probability: Float[Tensor, "n"], is_class: Float[Tensor, "n
 
     # A weight below this is lost in rounding beside the others'.
     kept = (weight > 1e-25)[binning]
-    share = (weight[binning] * frequency)[kept]
-    average = torch.repeat_interleave(share, (end - start)[kept]).reshape(-1, len(ordered)).sum(dim=0)
-    first = start[kept].unique()
+    share, at = (weight[binning] * frequency)[kept], start[kept]
+    # Each binning changes by the difference of neighbouring bins; its first bin, at 0, differs from nothing.
+    change = torch.where(at > 0, share - share.roll(1), share)
+    average = torch.zeros_like(ordered).index_add_(0, at, change).cumsum(dim=0)
+    first = at.unique()
     return Steps(bound[first[1:]], average[first])
 
 

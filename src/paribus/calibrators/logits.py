@@ -1,11 +1,16 @@
 """Logits as every calibrator takes them: checked, in float64, on the CPU."""
 
+from collections.abc import Callable, Iterator
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 LARGEST = 1e100
 """What a logit's size may be: its square, and the difference of two, must be float64 numbers."""
+
+BLOCK = 1 << 18
+"""How many logits are computed with at once: 2 MiB."""
 
 
 def check_logits(logits: Float[Tensor, "n classes"]) -> None:
@@ -23,10 +28,11 @@ def check_logits(logits: Float[Tensor, "n classes"]) -> None:
         raise ValueError(
             f"logits: {classes} class given, at least 2 expected; the single logit z of two classes is [0, z]"
         )
-    beyond = ~logits.isfinite() | (logits.double().abs() > LARGEST)
-    if bool(beyond.any()):
-        value = float(logits[beyond][0])
-        raise ValueError(f"logits: {value} given, finite values up to {LARGEST} in size expected")
+    for part in float64_blocks(logits):
+        beyond = ~(part.abs() <= LARGEST)
+        if bool(beyond.any()):
+            value = float(part[beyond][0])
+            raise ValueError(f"logits: {value} given, finite values up to {LARGEST} in size expected")
 
 
 def check_labels(label: Int[Tensor, "n"], rows: int, classes: int) -> None:
@@ -48,13 +54,30 @@ def logits_to_fit(logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classe
     return logits.detach().to("cpu", torch.float64)
 
 
-def logits_to_map(logits: Float[Tensor, "n classes"], classes: int) -> Float[Tensor, "n classes"]:
-    """The same of logits at use, which must have as many classes as those of the fit.
+def mapped_by_rows(
+    function: Callable[[Tensor], Tensor], logits: Float[Tensor, "n classes"], classes: int, block: int = BLOCK
+) -> Float[Tensor, "n classes"]:
+    """What a function of logits in float64 makes of them, a part of the rows after the other.
 
     Raises:
-        ValueError: the number of classes is another, or what `check_logits` refuses.
+        ValueError: the number of classes is another than that of the fit, or what `check_logits` refuses.
     """
     check_logits(logits)
     if logits.shape[1] != classes:
         raise ValueError(f"logits: {logits.shape[1]} classes given, {classes} expected, as in the fit")
-    return logits_to_fit(logits)
+    found = torch.empty(logits.shape, dtype=torch.float64)
+    for rows in row_blocks(logits, block):
+        found[rows] = function(logits_to_fit(logits[rows]))
+    return found
+
+
+def row_blocks(logits: Float[Tensor, "n classes"], block: int = BLOCK) -> Iterator[slice]:
+    """The rows in parts of about so many numbers, so that what is computed of them stays in the processor's cache."""
+    rows, classes = logits.shape
+    step = max(1, block // classes)
+    return (slice(first, first + step) for first in range(0, rows, step))
+
+
+def float64_blocks(logits: Float[Tensor, "n classes"]) -> Iterator[Float[Tensor, "rows classes"]]:
+    """These parts as `logits_to_fit` gives them."""
+    return (logits_to_fit(logits[rows]) for rows in row_blocks(logits))

@@ -12,7 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paribus.calibrators.contract import ValidationLogits
-from paribus.calibrators.logits import logits_to_fit, logits_to_map
+from paribus.calibrators.logits import float64_blocks, mapped_by_rows
+
+ROWS_OF_CLASSES = 1 << 22
+"""How many probabilities are mapped at once: each class is called for each part, so that parts must not be small."""
 
 Curve = Callable[[Tensor], Tensor]
 """Probabilities `[n]` of one class, as predicted, to recalibrated ones `[n]`."""
@@ -41,9 +44,11 @@ class ClasswiseMap:
 
     Attributes:
         curves: one a class.
+        remark: see `Recalibration`.
     """
 
     curves: tuple[Curve, ...]
+    remark: str
 
     def __call__(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
         """Log-probabilities in float64, minus infinity where a probability is 0.
@@ -51,9 +56,13 @@ class ClasswiseMap:
         Raises:
             ValueError: the logits are not finite, or of another number of classes.
         """
-        predicted = torch.softmax(logits_to_map(logits, len(self.curves)), dim=1)
-        columns = [curve(column) for curve, column in zip(self.curves, predicted.unbind(dim=1), strict=True)]
-        return torch.log(normalised(torch.stack(columns, dim=1)))
+
+        def recalibrated(part: Tensor) -> Tensor:
+            predicted = torch.softmax(part, dim=1).T.contiguous()
+            columns = [curve(column) for curve, column in zip(self.curves, predicted, strict=True)]
+            return torch.log(normalised(torch.stack(columns, dim=1)))
+
+        return mapped_by_rows(recalibrated, logits, len(self.curves), ROWS_OF_CLASSES)
 
 
 def normalised(probability: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
@@ -66,7 +75,11 @@ def one_vs_all(
     validation: ValidationLogits, fit: Callable[[Float[Tensor, "n"], Float[Tensor, "n"]], Curve]
 ) -> ClasswiseMap:
     """The map of the curves that `fit` makes, for each class, of its probabilities and of whether it is the label."""
-    predicted = torch.softmax(logits_to_fit(validation.logits), dim=1)
+    classes = validation.logits.shape[1]
+    # A class's probabilities in a row: with many classes, reading them across examples takes longer than fitting.
+    predicted = torch.cat([torch.softmax(part, dim=1).T for part in float64_blocks(validation.logits)], dim=1)
     label = validation.label.cpu()
-    columns = enumerate(predicted.unbind(dim=1))
-    return ClasswiseMap(tuple(fit(column.contiguous(), (label == name).double()) for name, column in columns))
+    curves = tuple(fit(column, (label == name).double()) for name, column in enumerate(predicted))
+    absent = classes - len(label.unique())
+    remark = f"{absent} of {classes} classes have no validation example: nothing is known of them" if absent else ""
+    return ClasswiseMap(curves, remark)

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from paribus.calibrators.contract import ValidationLogits
-from paribus.calibrators.logits import logits_to_fit, logits_to_map
+from paribus.calibrators.contract import ValidationLogits, remembered
+from paribus.calibrators.logits import logits_to_fit, mapped_by_rows, row_blocks
 
 WIDEST = 1e18
 """The inverse temperature is sought from 1 / WIDEST to WIDEST, in units of 1 / the largest spread within a row."""
@@ -35,13 +35,21 @@ class TemperatureMap:
     classes: int
     at_limit: bool
 
+    @property
+    def remark(self) -> str:
+        """Whether the temperature is a limit."""
+        limit = (
+            "NLL has no minimum at a finite temperature above 0: the one nearest 1 within 1e-10 of its limit was taken"
+        )
+        return limit if self.at_limit else ""
+
     def __call__(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
         """Log-probabilities in float64.
 
         Raises:
             ValueError: the logits are not finite, or of another number of classes.
         """
-        return torch.log_softmax(logits_to_map(logits, self.classes) / self.temperature, dim=1)
+        return mapped_by_rows(lambda part: torch.log_softmax(part / self.temperature, dim=1), logits, self.classes)
 
 
 class Uncalibrated:
@@ -67,16 +75,22 @@ class Temperature:
 
     def fit(self, validation: ValidationLogits) -> TemperatureMap:
         """The map of the best temperature; nothing but NLL is minimised."""
-        logits = logits_to_fit(validation.logits)
-        label = validation.label.cpu().long()
-        below_largest = logits - logits.amax(dim=1, keepdim=True)
-        spread = float(-below_largest.min())
-        if spread == 0:
-            return TemperatureMap(1.0, logits.shape[1], at_limit=True)
-        # In units of the largest spread, so that the fit of c z is c times the fit of z.
-        unit = math.log(spread)
-        log_inverse, at_limit = log_inverse_temperature(below_largest / spread, label, nearest=unit)
-        return TemperatureMap(math.exp(unit - log_inverse), logits.shape[1], at_limit)
+        return fitted_temperature(validation)
+
+
+@remembered
+def fitted_temperature(validation: ValidationLogits) -> TemperatureMap:
+    """What `Temperature` fits."""
+    logits = logits_to_fit(validation.logits)
+    label = validation.label.cpu().long()
+    below_largest = logits - logits.amax(dim=1, keepdim=True)
+    spread = float(-below_largest.min())
+    if spread == 0:
+        return TemperatureMap(1.0, logits.shape[1], at_limit=True)
+    # In units of the largest spread, so that the fit of c z is c times the fit of z.
+    unit = math.log(spread)
+    log_inverse, at_limit = log_inverse_temperature(below_largest.div_(spread), label, nearest=unit)
+    return TemperatureMap(math.exp(unit - log_inverse), logits.shape[1], at_limit)
 
 
 def log_inverse_temperature(
@@ -93,13 +107,19 @@ def log_inverse_temperature(
 
     def derivatives(log_inverse: float) -> tuple[float, float]:
         """By e^u: mean of E[z] - z_y, which grows with u, and of Var[z]; E and Var of the probabilities at u."""
-        probability = torch.softmax(math.exp(log_inverse) * logits, dim=1)
-        mean = (probability * logits).sum(dim=1)
-        variance = (probability * (logits - mean[:, None]).square()).sum(dim=1)
-        return float((mean - own).mean()), float(variance.mean())
+        slope = curvature = 0.0
+        for rows in row_blocks(logits):
+            part = logits[rows]
+            probability = torch.softmax(math.exp(log_inverse) * part, dim=1)
+            mean = (probability * part).sum(dim=1)
+            slope += float((mean - own[rows]).sum())
+            curvature += float((probability * (part - mean[:, None]).square_()).sum())
+        return slope / len(own), curvature / len(own)
 
     def nll(log_inverse: float) -> float:
-        return float((torch.logsumexp(math.exp(log_inverse) * logits, dim=1) - math.exp(log_inverse) * own).mean())
+        inverse = math.exp(log_inverse)
+        each = (torch.logsumexp(inverse * logits[rows], dim=1) - inverse * own[rows] for rows in row_blocks(logits))
+        return sum(float(part.sum()) for part in each) / len(own)
 
     low, high = -math.log(WIDEST), math.log(WIDEST)
     if derivatives(high)[0] <= 0:
