@@ -48,10 +48,17 @@ def estimates(study, claim, table):
     back = math.exp if scale == "log" else float
     if claim["kind"] == "within":
         return [by_seed(table, where, metric, "linear").mean()]
-    if claim["kind"] == "ordered":
+    if claim["kind"] == "monotone":
+        pairs = [
+            ({claim["factor"]: less}, {claim["factor"]: more})
+            for less, more in pairwise(study["factors"][claim["factor"]])
+        ]
+    elif claim["kind"] == "ordered":
         pairs = [({claim["factor"]: better}, {claim["factor"]: worse}) for better, worse in pairwise(claim["levels"])]
     else:
         pairs = [(claim["arm"], claim["than"])]
+    if study["metrics"][metric]["direction"] == "maximise":
+        pairs = [(worse, better) for better, worse in pairs]
     sides = [[by_seed(table, where | side, metric, scale) for side in pair] for pair in pairs]
     return [back((worse - better).mean()) for better, worse in sides]
 
