@@ -11,7 +11,7 @@ from scipy import stats
 
 from paribus.calibrate import changes
 from paribus.cli import main
-from paribus.metrics import log_probabilities
+from paribus.metrics import brier_each, log_probabilities
 
 CLASSES, SHARPENED = 5, 2.5
 
@@ -69,10 +69,8 @@ def test_a_change_has_students_interval_where_it_is_not_skewed():
     rng = np.random.default_rng(2)
     first, second = (log_probabilities(torch.from_numpy(rng.normal(size=(2000, CLASSES)))) for _ in range(2))
     label = torch.from_numpy(rng.integers(CLASSES, size=2000))
-    (found,) = changes([first, second], label)
-    each = [
-        ((p.exp().numpy() - np.eye(CLASSES)[label.numpy()]) ** 2).sum(1) for p in (first, second)
-    ]  # the definition of the Brier score
+    (found,) = changes([brier_each(p, label).numpy() for p in (first, second)])
+    each = [((p.exp().numpy() - np.eye(CLASSES)[label.numpy()]) ** 2).sum(1) for p in (first, second)]
     expected = stats.ttest_rel(each[1], each[0])
     assert found.mean == pytest.approx(expected.statistic * stats.sem(each[1] - each[0]))
     assert found.p == pytest.approx(expected.pvalue, rel=0.1)
@@ -87,6 +85,24 @@ def test_without_a_validation_part_nothing_is_fitted(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "no validation part" in printed
     assert "temperature" not in printed
+
+
+def test_what_is_to_be_known_of_a_fit_is_told(tmp_path, capsys):
+    logits, labels = planted(50, 4)
+    right = np.eye(CLASSES)[labels[:1]] * 3.0
+    np.savez(tmp_path / "tiny.npz", logits=logits, labels=labels, val_logits=right, val_labels=labels[:1])
+    assert main(["calibrate", str(tmp_path / "tiny.npz"), "--output", str(tmp_path / "out")]) == 0
+    told = "temperature: NLL has no minimum at a finite temperature"
+    assert told in capsys.readouterr().out
+    assert told in (tmp_path / "out" / "calibration.html").read_text()
+
+
+def test_a_single_example_is_judged_without_a_comparison(tmp_path):
+    logits, labels = planted(30, 5)
+    np.savez(tmp_path / "one.npz", logits=logits[:1], labels=labels[:1], val_logits=logits[1:], val_labels=labels[1:])
+    assert main(["calibrate", str(tmp_path / "one.npz"), "--output", str(tmp_path)]) == 0
+    with (tmp_path / "calibration.csv").open() as file:
+        assert {row["brier_change"] for row in csv.DictReader(file)} == {""}
 
 
 def test_bins_are_a_setting(saved, tmp_path):
@@ -107,7 +123,7 @@ def test_bins_are_a_setting(saved, tmp_path):
         (["absent.npz"], "there is no such file"),
         (["absent.npz", "evaluation=classification"], "has no calibrators"),
         (["absent.npz", "evaluation.bin=3"], "Did you mean 'evaluation.bins'?"),
-        (["absent.npz", "evaluation.bins=0"], "expected at least 1"),
+        (["absent.npz", "evaluation.bins=0"], "expected a whole number from 1 to 1000"),
         (["absent.npz", "optimizer.lr=1"], "nothing is trained"),
         (["absent.npz", "--ouput", "x"], "Did you mean '--output'?"),
     ],

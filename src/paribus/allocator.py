@@ -16,7 +16,7 @@ def keep_freed_memory() -> None:
     """Tell glibc not to hand freed blocks back to the system at once; elsewhere do nothing.
 
     The activations of a convolutional network are megabytes that live for one step. By default they may be given back
-    and mapped anew, page by page, each step: up to a quarter of the time of a small LeNet on a CPU was seen to go there.
+    and mapped anew, page by page, each step: that was seen to take up to a quarter of a small LeNet's time on a CPU.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:  # musl has none

@@ -3,8 +3,11 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from torch import Tensor
 
@@ -15,7 +18,14 @@ from paribus.evaluation.classification import AS_IT_IS, Calibrated
 from paribus.evaluation.probabilities import diagram, scores
 from paribus.explain import EXPLAINED, explain
 from paribus.metrics import brier_each, calibration_test, ece_interval, equal_width, log_probabilities, top_label
-from paribus.report.calibration_page import Change, JudgedLevel, calibration_figure, calibration_page, calibration_table
+from paribus.report.calibration_page import (
+    Change,
+    JudgedLevel,
+    calibration_figure,
+    calibration_page,
+    calibration_table,
+    remarks,
+)
 from paribus.report.reliability import Reliability
 from paribus.report.tables import as_csv
 from paribus.saved_logits import SavedLogits, read_logits
@@ -48,7 +58,7 @@ def calibrate_command(path: Path, output: Path | None, overrides: Sequence[str],
     levels = judged(saved, evaluator)
     folder = output or Path("runs") / "calibrate" / path.stem
     about = summary(saved)
-    print(f"{path}: {about}\n\n{calibration_table(levels)}\n")
+    print("\n".join([f"{path}: {about}", "", calibration_table(levels), "", *remarks(levels)]))
     write_atomically(folder / "calibration.csv", as_csv([level.row() for level in levels], list(levels[0].row())))
     write_atomically(folder / "calibration.html", calibration_page(path.name, about, levels))
     write_atomically(folder / "reliability.svg", calibration_figure(levels))
@@ -78,35 +88,62 @@ def chosen_evaluator(overrides: Sequence[str], extra: Path | None) -> Calibrated
 
 def judged(saved: SavedLogits, evaluator: Calibrated) -> list[JudgedLevel]:
     """What the logits are worth as they are, then after each calibrator if there is a validation part to fit it on."""
-    predictions = {AS_IT_IS: log_probabilities(saved.logits)}
-    if saved.validation is not None:
-        for name, calibrator in evaluator.calibrators.items():
-            if saved.validation.logits.numel() > LARGE:
-                print(f"fitting {name}", file=sys.stderr, flush=True)
-            predictions[name] = calibrator.fit(saved.validation)(saved.logits)
     generator = torch.Generator().manual_seed(stream_seed(0, "evaluation"))
-    measured, drawn, tests = [], [], []
-    for log_probability in predictions.values():
-        top = top_label(log_probability, saved.label)
-        tests.append(calibration_test(*top, evaluator.bins, equal_width, DRAWS, generator))
-        found = ece_interval(*top, evaluator.bins, equal_width, LEVEL, DRAWS, generator)
-        measured.append(scores(log_probability, saved.label, evaluator.bins))
-        drawing = diagram(log_probability, saved.label, evaluator.bins)
-        drawn.append(Reliability.of(drawing, (found.lower, found.upper)))
-    off = holm([test.p_value for test in tests]).adjusted
-    changed = [None, *changes(list(predictions.values()), saved.label)]
-    return [JudgedLevel(*each) for each in zip(predictions, measured, drawn, off, changed, strict=True)]
+    found = [Judged.of(AS_IT_IS, log_probabilities(saved.logits), "", saved.label, evaluator.bins, generator)]
+    validation = saved.validation
+    others = {name: each for name, each in evaluator.calibrators.items() if validation and name != AS_IT_IS}
+    for name, calibrator in others.items():
+        assert validation is not None
+        if validation.logits.numel() > LARGE:
+            print(f"fitting {name}", file=sys.stderr, flush=True)
+        recalibrate = calibrator.fit(validation)
+        predicted = recalibrate(saved.logits)
+        found.append(Judged.of(name, predicted, recalibrate.remark, saved.label, evaluator.bins, generator))
+    off = holm([each.p_value for each in found]).adjusted
+    changed = [None, *changes([each.brier for each in found])]
+    return [
+        JudgedLevel(each.name, each.scores, each.reliability, p, change, each.remark)
+        for each, p, change in zip(found, off, changed, strict=True)
+    ]
 
 
-def changes(predictions: Sequence[Tensor], label: Tensor) -> list[Change | None]:
-    """The Brier score of each prediction but the first against the first, on the same examples.
+class Judged(NamedTuple):
+    """One prediction's own numbers; of the log-probabilities, which may be large, nothing is kept.
+
+    Attributes:
+        p_value: that a calibrated predictor shows such an ECE.
+        brier: the score of each example.
+    """
+
+    name: str
+    scores: dict[str, float]
+    reliability: Reliability
+    p_value: float
+    brier: NDArray[np.float64]
+    remark: str
+
+    @classmethod
+    def of(
+        cls, name: str, log_probability: Tensor, remark: str, label: Tensor, bins: int, generator: torch.Generator
+    ) -> "Judged":
+        """The numbers of a prediction."""
+        top = top_label(log_probability, label)
+        test = calibration_test(*top, bins, equal_width, DRAWS, generator)
+        ends = ece_interval(*top, bins, equal_width, LEVEL, DRAWS, generator)
+        reliability = Reliability.of(diagram(log_probability, label, bins), (ends.lower, ends.upper))
+        each = brier_each(log_probability, label).numpy()
+        return cls(name, scores(log_probability, label, bins), reliability, test.p_value, each, remark)
+
+
+def changes(scores: Sequence[NDArray[np.float64]]) -> list[Change | None]:
+    """Each prediction's Brier score but the first's against the first's, on the same examples, `[n]` each.
 
     None for a single example. That score and not NLL, because it is proper too and finite for every method: binning
     gives probabilities of 0.
     """
-    if len(label) < 2:
-        return [None] * (len(predictions) - 1)
-    first, *others = (brier_each(log_probability, label).numpy() for log_probability in predictions)
+    first, *others = scores
+    if len(first) < 2:
+        return [None] * len(others)
     samples = [moments(other - first) for other in others]
     p_values = [float(p_value(sample, 0.0)) if sample.deviation > 0 else 1.0 for sample in samples]
     tests = holm(p_values)

@@ -3,23 +3,26 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from paribus.calibrators import Calibrator, ValidationLogits
+from paribus.calibrators import Calibrator, Recalibration, ValidationLogits
 from paribus.data.classification import ClassificationData
 from paribus.data.contract import Part, rows_at_once
 from paribus.errors import UserError
 from paribus.evaluation.probabilities import MEASURES, diagrams, scores
 from paribus.families.classification import Classification
-from paribus.metrics import log_probabilities
+from paribus.metrics import log_probabilities, nll
 from paribus.study.levels import Level
 from paribus.study.records import Row
 from paribus.study.structure import Metric
 
 AS_IT_IS = "none"
 """The name of no calibration."""
+MOST_BINS = 1000
+Fitted = tuple[ValidationLogits, dict[str, Recalibration]]
 
 
 class ClassificationMetrics:
@@ -45,8 +48,8 @@ class ClassificationMetrics:
     within: Mapping[str, Sequence[Level]] = MappingProxyType({})
 
     def __init__(self, bins: int) -> None:
-        if bins < 1:
-            raise ValueError(f"bins is {bins}, expected at least 1")
+        if not 1 <= bins <= MOST_BINS:
+            raise ValueError(f"bins is {bins}, expected a whole number from 1 to {MOST_BINS}")
         self.bins = bins
 
     def __call__(self, family: Classification, data: ClassificationData) -> Iterable[Row]:
@@ -78,6 +81,7 @@ class Calibrated(ClassificationMetrics):
             raise ValueError("calibrators is empty, expected at least one by name")
         self.calibrators = calibrators
         self.within = {"calibrator": tuple(calibrators)}
+        self._fits: WeakKeyDictionary[Classification, Fitted] = WeakKeyDictionary()
 
     def __call__(self, family: Classification, data: ClassificationData) -> Iterable[Row]:
         """A row for each calibrator.
@@ -85,21 +89,25 @@ class Calibrated(ClassificationMetrics):
         Raises:
             UserError: there is no validation part to fit them on.
         """
-        validation = validation_logits(family, data)
+        validation, fitted = self._fitted(family, data)
         (logits, label), train = part_logits(family, data, "test"), trained(family, data)
-        for name, calibrator in self.calibrators.items():
-            recalibrate = calibrator.fit(validation)
+        for name, recalibrate in fitted.items():
             measured = scores(recalibrate(logits), label, self.bins)
-            fitted = scores(recalibrate(validation.logits), validation.label, self.bins)["nll"]
+            on_validation = nll(recalibrate(validation.logits), validation.label).item()
             truth = data.recovery(raw_predictor(family, data, recalibrate))
-            yield Row(measured | {"validation_nll": fitted} | truth | train, levels={"calibrator": name})
+            yield Row(measured | {"validation_nll": on_validation} | truth | train, levels={"calibrator": name})
 
     def drawing(self, family: Classification, data: ClassificationData) -> dict[str, Any]:
         """A reliability diagram for each calibrator."""
-        validation = validation_logits(family, data)
-        logits, label = part_logits(family, data, "test")
-        levels = {name: calibrator.fit(validation)(logits) for name, calibrator in self.calibrators.items()}
-        return diagrams(levels, label, self.bins)
+        (logits, label), (_, fitted) = part_logits(family, data, "test"), self._fitted(family, data)
+        return diagrams({name: recalibrate(logits) for name, recalibrate in fitted.items()}, label, self.bins)
+
+    def _fitted(self, family: Classification, data: ClassificationData) -> Fitted:
+        """The validation part, and each calibrator fitted on it: once, for the rows and the drawing alike."""
+        if family not in self._fits:
+            validation = validation_logits(family, data)
+            self._fits[family] = (validation, {name: each.fit(validation) for name, each in self.calibrators.items()})
+        return self._fits[family]
 
 
 def part_logits(family: Classification, data: ClassificationData, part: Part) -> tuple[Tensor, Tensor]:

@@ -43,7 +43,7 @@ def each_class(
 ) -> Iterator[tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]]:
     """Of one class after the other, its probability and whether it is the label. A few classes are held at a time."""
     for first in range(0, log_probability.shape[1], CLASSES_AT_ONCE):
-        some = log_probability[:, first : first + CLASSES_AT_ONCE].T.contiguous().exp_().clamp_(max=1.0)
+        some = log_probability[:, first : first + CLASSES_AT_ONCE].T.contiguous().exp().clamp_(max=1.0)
         yield from ((stated, label == first + k) for k, stated in enumerate(some))
 
 

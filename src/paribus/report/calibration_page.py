@@ -47,6 +47,7 @@ class JudgedLevel:
         reliability: what its diagram draws; the interval of the ECE with it.
         p_calibrated: how often chance alone gives such an ECE, adjusted for the number of rows.
         change: of the Brier score against no calibration; None for no calibration itself.
+        remark: on the fit, if there is something to say.
     """
 
     name: str
@@ -54,6 +55,7 @@ class JudgedLevel:
     reliability: Reliability
     p_calibrated: float
     change: Change | None
+    remark: str = ""
 
     def cells(self) -> tuple[str, ...]:
         """The row of the table."""
@@ -93,6 +95,11 @@ def calibration_table(levels: Sequence[JudgedLevel]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
+def remarks(levels: Sequence[JudgedLevel]) -> list[str]:
+    """What is to be known of the fits, a line each."""
+    return [f"{level.name}: {level.remark}." for level in levels if level.remark]
+
+
 def calibration_page(name: str, summary: str, levels: Sequence[JudgedLevel]) -> str:
     """The page: self-contained, without a script."""
     panels = [Markup(panel.svg()) for panel in reliability_panels(levels)]
@@ -102,7 +109,7 @@ def calibration_page(name: str, summary: str, levels: Sequence[JudgedLevel]) -> 
         "summary": summary,
         "columns": COLUMNS,
         "rows": [level.cells() for level in levels],
-        "notes": NOTES,
+        "notes": [*remarks(levels), *NOTES],
         "panels": panels,
     }
     return rendered("calibration.html.j2", content)
