@@ -6,7 +6,8 @@ import torch
 from paribus import metrics
 
 OF_PREDICTIONS = (
-    metrics.nll, metrics.brier, metrics.accuracy, metrics.auroc, metrics.top_label, metrics.nll_each, metrics.brier_each,
+    metrics.nll, metrics.brier, metrics.accuracy, metrics.auroc, metrics.top_label,
+    metrics.nll_each, metrics.brier_each,
     lambda p, label: metrics.classwise_calibration_error(p, label, 5, metrics.equal_width),
     lambda p, label: metrics.classwise_calibration_error(p, label, 5, metrics.equal_mass),
     lambda p, label: metrics.classwise_brier_decomposition(p, label, 5, metrics.equal_width),
