@@ -58,7 +58,8 @@ experiments: install  ## run every published study, and put what came out in exp
 	for study in $(STUDIES); do \
 	  $(BIN)/paribus run experiment=$$study && \
 	  cp runs/$$study/results.csv runs/$$study/comparisons.csv runs/$$study/verdicts.json experiments/$$study/ && \
-	  cp runs/$$study/figures/metric-*.svg experiments/$$study/ || exit 1; \
+	  find runs/$$study/figures -name 'metric-*' -exec cp {} experiments/$$study/ ';' && \
+	  find runs/$$study/figures -name 'reliability-3.svg' -exec cp {} experiments/$$study/ ';' || exit 1; \
 	  $(BIN)/paribus verify runs/$$study > experiments/$$study/verdicts.txt; \
 	done
 

@@ -117,7 +117,7 @@ def calibration_page(name: str, summary: str, levels: Sequence[JudgedLevel]) -> 
 
 def calibration_figure(levels: Sequence[JudgedLevel]) -> str:
     """The diagrams as a file of their own."""
-    return standalone(reliability_panels(levels), (), columns=4)
+    return standalone(reliability_panels(levels), ())
 
 
 def reliability_panels(levels: Sequence[JudgedLevel]) -> list[ReliabilityPanel]:

@@ -9,6 +9,10 @@ from paribus.report.axes import Axis
 from paribus.report.palette import COLOURS, LIGHT, STYLE, dash, marker, swatch
 
 
+SHEET = 1280
+"""Width of a file of panels, at most."""
+
+
 class Panel:
     """One pair of axes and what is drawn between them, in the order of the calls.
 
@@ -177,10 +181,10 @@ def titled(hint: str) -> str:
     return f"<title>{escape(hint)}</title>" if hint else ""
 
 
-def standalone(panels: Sequence[Panel], legend: Sequence[tuple[int, str]], columns: int = 2) -> str:
+def standalone(panels: Sequence[Panel], legend: Sequence[tuple[int, str]]) -> str:
     """Panels side by side with their legend, as a file that needs no page: light colours, no CSS variables."""
-    columns = min(columns, len(panels))
     width, height = max(panel.width for panel in panels), max(panel.height for panel in panels)
+    columns = min(SHEET // width, len(panels))
     rows = math.ceil(len(panels) / columns)
     keys, across, head = [], 12.0, 14
     for series, label in legend:
