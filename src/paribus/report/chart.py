@@ -8,7 +8,6 @@ from html import escape
 from paribus.report.axes import Axis
 from paribus.report.palette import COLOURS, LIGHT, STYLE, dash, marker, swatch
 
-
 SHEET = 1280
 """Width of a file of panels, at most."""
 
