@@ -22,7 +22,11 @@ needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is n
 
 
 @pytest.mark.parametrize(("line", "expected"), [
-    ("paribus ", {"run", "plan", "list", "evaluate", "report", "verify", "audit", "compare", "completion"}),
+    (
+        "paribus ",
+        {"run", "plan", "list", "evaluate", "report", "verify", "audit", "compare", "calibrate", "completion"},
+    ),
+    ("paribus calibrate logits.npz --o", {"--output"}),
     ("paribus re", {"report"}),
     ("paribus --v", {"--version"}),
     ("paribus plan --j", {"--json"}),
