@@ -235,7 +235,8 @@ def summary(record: RunRecord) -> str:
     for row in record.rows:
         levels = "  ".join(f"{name}={level}" for name, level in row.levels.items())
         lines += [levels] if levels else []
-        lines += [f"  {name:<24} {value:.6g}" for name, value in row.metrics.items()]
+        width = max(map(len, row.metrics), default=0)
+        lines += [f"  {name:<{width}}  {value:.6g}" for name, value in row.metrics.items()]
     if record.failure:
         lines.append(f"  {record.failure.kind}: {record.failure.message} (step {record.failure.step})")
     folder = run_folder(record.config, record.key)
