@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from paribus.errors import UserError
 from paribus.networks import Mlp
 
 PLAIN = {"normalisation": "none", "dropout": 0.0}
@@ -82,3 +83,10 @@ def test_batch_normalisation_uses_running_statistics_after_training():
 def test_an_unknown_normalisation_is_refused():
     with pytest.raises(ValueError, match="normalisation is 'group', expected one of none, batch, layer"):
         Mlp(3, 2, hidden=[4], activation="relu", normalisation="group", dropout=0.0)
+
+
+def test_a_minibatch_of_one_cannot_be_normalised_over_itself():
+    network = Mlp(in_features=3, out_features=2, hidden=[4], activation="relu", normalisation="batch", dropout=0.0)
+    with pytest.raises(UserError, match=r"data\.batch_size"):
+        network(torch.ones(1, 3))
+    assert network.eval()(torch.ones(1, 3)).shape == (1, 2)

@@ -4,15 +4,36 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from paribus.errors import UserError
 
 Normalisation = Literal["none", "batch", "layer"]
 """`batch`: each feature over the minibatch in training, by running statistics after; a minibatch of one is an error.
 `layer`: each example over its features (of an image over channels and positions), in training and after alike."""
 
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of vectors that says what to do about a minibatch of one."""
+
+    def forward(self, inputs: Float[Tensor, "batch features"]) -> Float[Tensor, "batch features"]:
+        """The vectors, normalised.
+
+        Raises:
+            UserError: there is a single one in training, which has no variance.
+        """
+        if self.training and len(inputs) == 1:
+            raise UserError(
+                "normalisation=batch needs more than one example in a minibatch, and the last one of an epoch has just "
+                "one; choose a data.batch_size that leaves none or more over, or normalisation=layer"
+            )
+        return super().forward(inputs)
+
+
 OF_VECTORS: dict[str, Callable[[int], nn.Module]] = {
     "none": nn.Identity,
-    "batch": nn.BatchNorm1d,
+    "batch": BatchNorm,
     "layer": nn.LayerNorm,
 }
 OF_IMAGES: dict[str, Callable[[int], nn.Module]] = {
