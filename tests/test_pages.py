@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -70,7 +71,9 @@ def test_the_first_commands_work_as_they_stand(tmp_path):
         for line in block.splitlines()
     ]
     commands = [line for line in lines if line.startswith("paribus ")]
-    assert len(commands) == 5
+    assert len(commands) == 8
+    logits, labels = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 3
+    np.savez(tmp_path / "logits.npz", logits=logits, labels=labels, val_logits=logits + 1, val_labels=labels)
     for line in commands:
         assert follow(line, tmp_path, ROOT / "src").strip()
     assert (tmp_path / "runs" / "first" / "report.html").exists()
