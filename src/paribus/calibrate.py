@@ -8,15 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 from torch import Tensor
 
 from paribus.build import build_evaluator
-from paribus.compose import compose_job
+from paribus.compose import compose_evaluation
 from paribus.errors import UserError
 from paribus.evaluation.classification import AS_IT_IS, Calibrated
 from paribus.evaluation.probabilities import diagram, scores
-from paribus.explain import EXPLAINED, explain
 from paribus.metrics import brier_each, calibration_test, ece_interval, equal_width, log_probabilities, top_label
 from paribus.report.calibration_page import (
     Change,
@@ -72,14 +70,7 @@ def chosen_evaluator(overrides: Sequence[str], extra: Path | None) -> Calibrated
     Raises:
         UserError: an override is not of the evaluation, or chooses one without calibrators.
     """
-    for override in overrides:
-        if not override.startswith(("evaluation=", "evaluation.")):
-            raise UserError(f"{override}: expected evaluation=<choice> or evaluation.<key>=<value>; nothing is trained")
-    try:
-        config = compose_job(["evaluation=calibration", *overrides], extra=extra)
-        evaluation = OmegaConf.to_container(config.evaluation, resolve=True)
-    except EXPLAINED as error:
-        raise explain(error, overrides) from error
+    evaluation = compose_evaluation(overrides, extra, usual="calibration")
     evaluator = build_evaluator({"evaluation": evaluation, "seed": 0})
     if not isinstance(evaluator, Calibrated):
         raise UserError(f"{' '.join(overrides)}: that evaluation has no calibrators; expected evaluation=calibration")

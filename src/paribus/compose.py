@@ -70,6 +70,28 @@ def compose_job(overrides: Sequence[str] = (), tree: Path | None = None, extra: 
     return Composer(open_tree(tree, extra)).compose(overrides)
 
 
+def compose_evaluation(overrides: Sequence[str], extra: Path | None = None, usual: str | None = None) -> dict[str, Any]:
+    """The evaluation that overrides choose, plain and resolved.
+
+    Args:
+        overrides: `evaluation=NAME` and `evaluation.KEY=VALUE`.
+        extra: as for `open_tree`.
+        usual: the choice where they make none; None for that of a run.
+
+    Raises:
+        UserError: an override is of something else, or cannot be composed.
+    """
+    for override in overrides:
+        if not override.startswith(("evaluation=", "evaluation.")):
+            raise UserError(f"{override}: expected evaluation=<choice> or evaluation.<key>=<value>; nothing is trained")
+    words = [*([f"evaluation={usual}"] if usual else []), *overrides]
+    try:
+        evaluation = OmegaConf.to_container(compose_job(words, extra=extra).evaluation, resolve=True)
+    except EXPLAINED as error:
+        raise explain(error, overrides) from error
+    return cast(dict[str, Any], evaluation)
+
+
 def admit_bundles(words: Sequence[str], tree: Path | None = None, extra: Path | None = None) -> list[str]:
     """The words of a command line, such that Hydra lets the study's bundles pass.
 

@@ -5,12 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from paribus.build import check
-from paribus.compose import compose_job
+from paribus.compose import compose_evaluation
 from paribus.errors import UserError
-from paribus.explain import EXPLAINED, explain
 from paribus.job import Job, add_rows
 from paribus.study.locks import Claim, claim
 from paribus.study.records import RECORD_FILE, WEIGHTS_FILE, UnreadableRecord, read_record
@@ -27,13 +24,7 @@ def evaluate_folder(folder: Path, overrides: Sequence[str], extra: Path | None =
     Raises:
         UserError: an override is not of the evaluation, or no run kept its weights.
     """
-    for override in overrides:
-        if not override.startswith(("evaluation=", "evaluation.")):
-            raise UserError(f"{override}: expected evaluation=<choice> or evaluation.<key>=<value>; nothing is trained")
-    try:
-        evaluation = OmegaConf.to_container(compose_job(overrides, extra=extra).evaluation, resolve=True)
-    except EXPLAINED as error:
-        raise explain(error, overrides) from error
+    evaluation = compose_evaluation(overrides, extra)
     runs = [path.parent for path in sorted(folder.glob(f"**/{RECORD_FILE}"))]
     ready = [run for run in runs if (run / WEIGHTS_FILE).exists()]
     if not ready:

@@ -118,7 +118,6 @@ class Training:
             UserError: there is `patience`, and no validation part.
         """
         torch.set_num_threads(self.threads)
-        keep_freed_memory()
         data.place(self.device, self.dtype)
         self.place(family)  # before Lightning does: it would read a float64 checkpoint into float32 weights
         total = self.steps_for(data)
@@ -165,6 +164,7 @@ class Training:
             raise UserError(
                 "trainer.patience waits for val/loss, but there is no validation part; set patience to null"
             )
+        keep_freed_memory()
         resume = folder / RESUME_FILE
         earlier = self.earlier_seconds = seconds_spent(resume, terms)
         callbacks: list[pl.Callback] = [ResumeCheckpoint(resume, self.resume_seconds, curves, terms, earlier), *more]

@@ -1,13 +1,10 @@
 """Intervals cover; Wilson's are scipy's."""
 
-import math
-
-import numpy as np
 import pytest
 import scipy.stats
 import torch
 
-from paribus.metrics import accuracy_intervals, binned, calibration_test, ece_interval, equal_mass, equal_width
+from paribus.metrics import calibration_test, ece_interval, equal_mass, equal_width
 
 TRUTHS = {
     "calibrated": lambda confidence: confidence,
@@ -71,22 +68,3 @@ def test_certainty_that_held_leaves_room_for_errors_not_seen():
     z_squared = scipy.stats.norm.ppf(0.975) ** 2
     assert (found.lower, found.estimate) == (0.0, 0.0)
     assert found.upper == pytest.approx(z_squared / (200 + z_squared), rel=0.02)
-
-
-@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
-def test_accuracy_intervals_are_scipys(level):
-    generator = torch.Generator().manual_seed(2)
-    confidence = torch.rand(70, generator=generator, dtype=torch.float64) ** 3
-    held = binned(confidence, torch.rand(70, generator=generator) < confidence, 12, equal_width)
-    lower, upper = accuracy_intervals(held, level)
-    assert (held.count == 0).any()
-    for k in range(12):
-        n = int(held.count[k])
-        if n == 0:
-            assert math.isnan(lower[k])
-            assert math.isnan(upper[k])
-            continue
-        hits = round(held.accuracy[k].item() * n)
-        expected = scipy.stats.binomtest(hits, n).proportion_ci(level, method="wilson")
-        assert (lower[k].item(), upper[k].item()) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert np.nanmin(lower) >= 0

@@ -26,7 +26,6 @@ OF_CONFIDENCES = {
     "interval": lambda c, y: metrics.ece_interval(c, y, 15, equal_width, 0.95, 10, torch.Generator()),
     "decomposition": lambda c, y: metrics.brier_decomposition(c, y, 15, equal_width),
     "risk": metrics.risk_coverage,
-    "detection": metrics.error_detection_auroc,
 }
 HALF = math.log(0.5)
 

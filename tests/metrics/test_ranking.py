@@ -11,7 +11,7 @@ import torchmetrics.functional
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paribus.metrics import auroc, error_detection_auroc, log_probabilities, risk_coverage
+from paribus.metrics import auroc, log_probabilities, risk_coverage
 
 
 def case(n, classes, seed, decimals):
@@ -67,15 +67,6 @@ def test_order_of_examples_and_of_classes_does_not_matter():
     expected = auroc(log_probability, label).item()
     assert auroc(log_probability[examples], label[examples]).item() == pytest.approx(expected, abs=1e-13)
     assert auroc(log_probability[:, classes], classes.argsort()[label]).item() == pytest.approx(expected, abs=1e-13)
-
-
-def test_detection_of_errors_counts_pairs():
-    generator = torch.Generator().manual_seed(1)
-    confidence = (torch.rand(60, generator=generator, dtype=torch.float64) * 10).round() / 10
-    correct = torch.rand(60, generator=generator) < confidence
-    pairs = [(a > b) + (a == b) / 2 for a in confidence[correct].tolist() for b in confidence[~correct].tolist()]
-    assert error_detection_auroc(confidence, correct).item() == pytest.approx(np.mean(pairs), abs=1e-13)
-    assert math.isnan(error_detection_auroc(confidence, torch.ones(60, dtype=torch.bool)).item())
 
 
 def test_risk_coverage_by_hand():

@@ -25,16 +25,16 @@ LEAST_CURVATURE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class VectorMap:
-    """log softmax(weight * z + bias).
+class AffineMap:
+    """log softmax of an affine map of the logits.
 
     Attributes:
-        weight: `[classes]`, the diagonal.
+        weight: of the logits, see the subclasses.
         bias: `[classes]`; a constant added to all of it changes nothing.
         converged: whether NLL is least there, as far as `minimise` tells, within the budget of work.
     """
 
-    weight: Float[Tensor, "classes"]
+    weight: Tensor
     bias: Float[Tensor, "classes"]
     converged: bool
 
@@ -43,35 +43,9 @@ class VectorMap:
         """Whether the budget ended the fit."""
         return "" if self.converged else NOT_CONVERGED
 
-    def __call__(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
-        """Log-probabilities in float64.
-
-        Raises:
-            ValueError: the logits are not finite, or of another number of classes.
-        """
-        return mapped_by_rows(
-            lambda part: torch.log_softmax(part * self.weight + self.bias, dim=1), logits, len(self.bias)
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class MatrixMap:
-    """log softmax(weight z + bias).
-
-    Attributes:
-        weight: `[classes, classes]`; from the logit of the column's class to that of the row's.
-        bias: `[classes]`.
-        converged: whether NLL is least there, as far as `minimise` tells, within the budget of work.
-    """
-
-    weight: Float[Tensor, "classes classes"]
-    bias: Float[Tensor, "classes"]
-    converged: bool
-
-    @property
-    def remark(self) -> str:
-        """Whether the budget ended the fit."""
-        return "" if self.converged else NOT_CONVERGED
+    def weighted(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
+        """The logits times the weight."""
+        raise NotImplementedError(f"{type(self).__name__} must implement weighted")
 
     def __call__(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
         """Log-probabilities in float64.
@@ -80,8 +54,24 @@ class MatrixMap:
             ValueError: the logits are not finite, or of another number of classes.
         """
         return mapped_by_rows(
-            lambda part: torch.log_softmax(part @ self.weight.T + self.bias, dim=1), logits, len(self.bias)
+            lambda part: torch.log_softmax(self.weighted(part) + self.bias, dim=1), logits, len(self.bias)
         )
+
+
+class VectorMap(AffineMap):
+    """log softmax(weight * z + bias), the weight `[classes]` being the diagonal of a matrix."""
+
+    def weighted(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
+        """Each class's logits times its weight."""
+        return logits * self.weight
+
+
+class MatrixMap(AffineMap):
+    """log softmax(weight z + bias), the weight `[classes, classes]`: from the column's class to the row's."""
+
+    def weighted(self, logits: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
+        """The matrix times each example's logits."""
+        return logits @ self.weight.T
 
 
 class VectorScaling:

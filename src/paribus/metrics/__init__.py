@@ -8,7 +8,7 @@ from paribus.metrics.calibration import (
     maximum_calibration_error,
     squared_calibration_error,
 )
-from paribus.metrics.ece_interval import EceInterval, accuracy_intervals, ece_interval
+from paribus.metrics.ece_interval import EceInterval, ece_interval
 from paribus.metrics.floor import CalibrationTest, calibration_floor, calibration_test
 from paribus.metrics.predictions import log_probabilities, top_label
 from paribus.metrics.proper import (
@@ -21,7 +21,7 @@ from paribus.metrics.proper import (
     nll,
     nll_each,
 )
-from paribus.metrics.ranking import RiskCoverage, auroc, error_detection_auroc, risk_coverage
+from paribus.metrics.ranking import RiskCoverage, auroc, risk_coverage
 from paribus.metrics.shells import BrierScore, ExpectedCalibrationError, NegativeLogLikelihood
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "NegativeLogLikelihood",
     "RiskCoverage",
     "accuracy",
-    "accuracy_intervals",
     "auroc",
     "binned",
     "brier",
@@ -49,7 +48,6 @@ __all__ = [
     "ece_interval",
     "equal_mass",
     "equal_width",
-    "error_detection_auroc",
     "expected_calibration_error",
     "log_probabilities",
     "maximum_calibration_error",

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from paribus.metrics.binning import Binning, Bins, binned
+from paribus.metrics.binning import Binning, binned
 from paribus.metrics.checks import check_draws, check_level, checked_confidences
 from paribus.metrics.floor import ROUNDING, counts_by_bin, noise_draws
 
@@ -91,18 +91,3 @@ def ece_interval(
 def normal_quantile(probability: float) -> float:
     """The quantile of the standard normal distribution."""
     return torch.special.ndtri(torch.tensor(probability, dtype=torch.float64)).item()
-
-
-def accuracy_intervals(bins: Bins, level: float) -> tuple[Float[Tensor, "bins"], Float[Tensor, "bins"]]:
-    """Wilson's score interval for the accuracy of each bin, `(lower, upper)`; NaN for an empty bin.
-
-    Each bin by itself, not all at once. Source: Wilson 1927.
-    """
-    check_level(level)
-    z_squared = normal_quantile((1 + level) / 2) ** 2
-    count, accuracy = bins.count.double(), bins.accuracy
-    centre = (accuracy + z_squared / (2 * count)) / (1 + z_squared / count)
-    half = (z_squared * (accuracy * (1 - accuracy) / count + z_squared / (4 * count**2))).sqrt() / (
-        1 + z_squared / count
-    )
-    return (centre - half).clamp(min=0.0), (centre + half).clamp(max=1.0)

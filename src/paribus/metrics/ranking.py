@@ -28,11 +28,6 @@ def auroc(log_probability: Float[Tensor, "n classes"], label: Int[Tensor, "n"]) 
     return torch.stack(areas).mean()
 
 
-def error_detection_auroc(confidence: Float[Tensor, "n"], correct: Bool[Tensor, "n"]) -> Float[Tensor, ""]:
-    """The chance that a right prediction is more confident than a wrong one; NaN where all are right or all wrong."""
-    return binary_auroc(*checked_confidences(confidence, correct))
-
-
 def binary_auroc(score: Float[Tensor, "n"], positive: Bool[Tensor, "n"]) -> Float[Tensor, ""]:
     """The chance that a positive scores above a negative, ties counted as half: Mann and Whitney's statistic.
 

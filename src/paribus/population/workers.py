@@ -215,7 +215,7 @@ def _portable(outcome: Outcome) -> Outcome:
         if type(same) is type(outcome) and str(same) == str(outcome):
             return outcome
     except Exception:
-        pass
+        pass  # whatever pickling raised, the outcome itself is told: below, as text
     return RuntimeError(f"{type(outcome).__name__}: {outcome}")
 
 

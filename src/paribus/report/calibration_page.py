@@ -9,6 +9,7 @@ from markupsafe import Markup
 from paribus.report.chart import standalone
 from paribus.report.page import rendered
 from paribus.report.reliability import Reliability, ReliabilityPanel
+from paribus.study.columns import table
 from paribus.study.numbers import interval, number, p_text
 from paribus.study.statistics import FAMILY_ERROR
 
@@ -55,7 +56,7 @@ class JudgedLevel:
     reliability: Reliability
     p_calibrated: float
     change: Change | None
-    remark: str = ""
+    remark: str
 
     def cells(self) -> tuple[str, ...]:
         """The row of the table."""
@@ -88,11 +89,8 @@ class JudgedLevel:
 
 
 def calibration_table(levels: Sequence[JudgedLevel]) -> str:
-    """The table for a terminal, with what its columns mean."""
-    rows = [COLUMNS, *(level.cells() for level in levels)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+    """The table for a terminal."""
+    return table(COLUMNS, [level.cells() for level in levels], left=len(COLUMNS))
 
 
 def remarks(levels: Sequence[JudgedLevel]) -> list[str]:

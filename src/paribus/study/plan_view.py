@@ -1,11 +1,12 @@
 """A plan as text and as plain values."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from statistics import median
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from paribus.study.columns import table
 from paribus.study.levels import label
 
 if TYPE_CHECKING:
@@ -101,19 +102,6 @@ def _arms(plan: "Plan") -> str:
     if not any(row[-1] for row in rows):
         header, rows = header[:-1], [row[:-1] for row in rows]
     return table(header, rows, left=len(names))
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
-    """Aligned columns, the first `left` of them to the left."""
-    lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
 
 
 def _held(plan: "Plan") -> str:
