@@ -34,7 +34,14 @@ NODES = {"data": InMemoryData, "family": Family, "evaluation": Evaluator, "train
 """Root keys that are nodes, besides the parts that the family takes, and what they build."""
 OTHERS = ("logger", "study", "rerun")
 """Root keys that a run may lack: loggers by name, the study that a sweep is expanded from, what is run again."""
-STAND_INS = {"seed": 0, "in_features": 3, "in_shape": (1, 28, 28), "out_features": 1}
+STAND_INS = {
+    "seed": 0,
+    "in_features": 784,
+    "in_shape": (1, 28, 28),
+    "out_features": 1,
+    "out_shape": (1, 28, 28),
+    "examples": 1000,
+}
 """What data tells the parts; these values serve to build them on trial."""
 
 
@@ -52,7 +59,8 @@ def check(config: Config) -> None:
     # All names and types first: no constructor runs in a config that names a target which is not allowed.
     children = {key: _check_types(key, content) for key, content in contents.items()}
     _check_root(tree, children)
-    data, evaluator, _ = (_on_trial(key, contents[key]) for key in ("data", "evaluation", "trainer"))
+    facts = tuple(STAND_INS.items())
+    data, evaluator, _ = (_on_trial(key, contents[key], facts) for key in ("data", "evaluation", "trainer"))
     family = _family_on_trial(contents["family"], tuple((part, contents[part]) for part in _parts(tree)))
     _check_fit(data, family, evaluator)
 
@@ -67,12 +75,15 @@ def build_family(config: Config, data: InMemoryData) -> Family:
     """The family of a config, of parts that fit data that is set up."""
     tree = resolved(config)
     facts = {"seed": tree["seed"], **data.facts()}
-    parts = {}
+    told = _family_class(tree["family"]).told
+    parts: dict[str, Any] = {}
     for part in _parts(tree):
         with _initial_weights(tree["seed"], part):
-            parts[part] = assemble(part, tree[part], facts)
+            parts[part] = assemble(part, tree[part], told(part, facts, parts))
     with _initial_weights(tree["seed"], "family"):
-        return assemble("family", tree["family"], facts | parts)
+        family = assemble("family", tree["family"], facts | parts)
+    family.accept(data)
+    return family
 
 
 def build_evaluator(config: Config) -> Evaluator:
@@ -110,6 +121,11 @@ def _wanted(tree: Mapping[str, Any]) -> dict[str, Argument]:
     """The parts that the family's constructor wants to be supplied with."""
     arguments = split_node("family", tree["family"])[0].arguments
     return {name: each for name, each in arguments.items() if each.supplied and name not in STAND_INS}
+
+
+def _family_class(node: Mapping[str, Any]) -> type[Family]:
+    """The class that a family's node names."""
+    return split_node("family", node)[1]  # type: ignore[return-value]  # that it is one was checked
 
 
 def _check_root(tree: Mapping[str, Any], children: Mapping[str, Any]) -> None:
@@ -166,14 +182,17 @@ def _check_types(key: str, content: str) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _on_trial(key: str, content: str) -> Any:
+def _on_trial(key: str, content: str, facts: tuple[tuple[str, Any], ...]) -> Any:
     """Build a node without memory for its weights, for its constructor to refuse what is out of range."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        return assemble(key, json.loads(content), STAND_INS)
+        return assemble(key, json.loads(content), dict(facts))
 
 
 @lru_cache(maxsize=4096)
 def _family_on_trial(content: str, parts: tuple[tuple[str, str], ...]) -> Family:
-    built = {key: _on_trial(key, each) for key, each in parts}
+    told = _family_class(json.loads(content)).told
+    built: dict[str, Any] = {}
+    for key, each in parts:
+        built[key] = _on_trial(key, each, tuple(told(key, STAND_INS, built).items()))
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         return assemble("family", json.loads(content), STAND_INS | built)

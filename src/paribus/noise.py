@@ -42,6 +42,18 @@ def noise_of(part: str, noise: Mapping[str, Tensor]) -> Noise:
     return {name.removeprefix(f"{part}/"): each for name, each in noise.items() if name.startswith(f"{part}/")}
 
 
+def draw(spec: Mapping[str, NoiseSpec], examples: int, generator: torch.Generator, like: Tensor | None = None) -> Noise:
+    """Noise for some examples from a generator on the CPU, by name; in the dtype and on the device of `like`."""
+    noise = drawn(spec, (examples,), generator)
+    return noise if like is None else {name: each.to(like) for name, each in noise.items()}
+
+
+def drawn(spec: Mapping[str, NoiseSpec], leading: tuple[int, ...], generator: torch.Generator) -> Noise:
+    """Noise `[*leading, *shape]` by name."""
+    of = {"normal": torch.randn, "uniform": torch.rand}
+    return {name: of[each.distribution](*leading, *each.shape, generator=generator) for name, each in spec.items()}
+
+
 class NoiseStream:
     """The stream `noise` of a seed.
 
@@ -83,8 +95,4 @@ class NoiseStream:
 
     def _draw(self, number: int) -> Noise:
         generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", number))
-        draw = {"normal": torch.randn, "uniform": torch.rand}
-        return {
-            name: draw[spec.distribution](self.block_steps, self.batch_size, *spec.shape, generator=generator)
-            for name, spec in self.spec.items()
-        }
+        return drawn(self.spec, (self.block_steps, self.batch_size), generator)

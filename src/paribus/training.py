@@ -118,17 +118,27 @@ class Training:
             UserError: there is `patience`, and no validation part.
         """
         torch.set_num_threads(self.threads)
-        data.place(self.device, self.dtype)
-        self.place(family)  # before Lightning does: it would read a float64 checkpoint into float32 weights
         total = self.steps_for(data)
-        loader = self.loader(data, lambda: family.step)
-        family.begin(total, loader.batch_size, self.clip_norm)
+        loader = self.begin(family, data, lambda: family.step)
         validation = data.val_dataloader() if data.sizes()["validation"] else None
         everyone, limit = [curves, *loggers], self.max_minutes
         callbacks: list[pl.Callback] = [] if self.patience is None else [EarlyStopping(self.patience)]
         if progress:
             callbacks.append(ProgressLine(total))
         self.run(family, loader, validation, total, folder, [curves], everyone, limit, callbacks, [terms or {}])
+
+    def begin(self, family: Family, data: InMemoryData, position: Callable[[], int]) -> ChunkLoader:
+        """Put a family and its data where training happens and tell them of one another; the training part in chunks.
+
+        position: the number of steps done so far.
+        """
+        self.place(family)  # before Lightning does: it would read a float64 checkpoint into float32 weights
+        held_out = data.parts["validation"]
+        held_out |= family.held_out_noise(len(held_out["x"]))
+        data.place(self.device, self.dtype)
+        loader = self.loader(data, position)
+        family.begin(self.steps_for(data), loader.batch_size, self.clip_norm)
+        return loader
 
     def loader(self, data: InMemoryData, position: Callable[[], int]) -> ChunkLoader:
         """The training part in chunks. `position`: the number of steps done so far."""

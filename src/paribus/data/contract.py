@@ -79,7 +79,13 @@ class InMemoryData(pl.LightningDataModule):
 
     def facts(self) -> dict[str, Any]:
         """What the data tells the parts that are built for it."""
-        return {"in_features": self.in_features, "in_shape": self.in_shape, "out_features": self.out_features}
+        return {
+            "in_features": self.in_features,
+            "in_shape": self.in_shape,
+            "out_features": self.out_features,
+            "out_shape": (self.out_features,),
+            "examples": self.sizes()["train"],
+        }
 
     def sizes(self) -> dict[Part, int]:
         """Examples a part."""

@@ -5,8 +5,9 @@ takes the optimizers' steps itself (Lightning's manual optimization): the traini
 and what Lightning does around a batch, which costs several steps of a small network, is paid once a chunk.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -14,9 +15,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from paribus.data.chunks import Batch, Chunk
+from paribus.data.contract import InMemoryData
 from paribus.errors import NonFiniteLoss
 from paribus.families.history import History
-from paribus.noise import Noise, NoiseSpec, NoiseStream
+from paribus.noise import Noise, NoiseSpec, NoiseStream, draw, noise_of
 from paribus.objectives.loss import Loss
 from paribus.streams import stream_seed
 
@@ -67,6 +69,33 @@ class Family(pl.LightningModule):
     def noise_spec(self) -> dict[str, NoiseSpec]:
         """The noise that each example needs, by name."""
         return {}
+
+    def held_out_noise_spec(self) -> dict[str, NoiseSpec]:
+        """The noise that each held-out example needs for its loss to mean what it does in training; mostly none.
+
+        It is drawn once for a run, and stands in validation batches as the columns `noise/<name>`.
+        """
+        return {}
+
+    def held_out_noise(self, examples: int) -> Noise:
+        """The noise of held-out examples under those names: a function of the seed alone, whatever was trained."""
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", "held out"))
+        drawn = draw(self.held_out_noise_spec(), examples, generator)
+        return {f"noise/{name}": each for name, each in drawn.items()}
+
+    @classmethod
+    def told(cls, part: str, facts: Mapping[str, Any], built: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a part's `Supplied` arguments are filled with: the data's facts, as the part's role changes them.
+
+        Args:
+            part: its name among the constructor's arguments, which are built in their order.
+            facts: what the data tells, and the seed.
+            built: the parts before it.
+        """
+        return facts
+
+    def accept(self, data: InMemoryData) -> None:
+        """Refuse, with a UserError, data that this family cannot be trained on."""
 
     def begin(self, total_steps: int, batch_size: int, clip_norm: float | None) -> None:
         """Learn the budget: the schedule's end, the rows of noise a step, the norm to clip a phase's gradient to."""
@@ -145,8 +174,8 @@ class Family(pl.LightningModule):
         self._fix_undeclared_noise()
 
     def validation_loss(self, batch: Batch) -> Loss:
-        """The loss of held-out examples: the first phase's, without noise."""
-        return self.phases[0].loss(batch, {})
+        """The loss of held-out examples: the first phase's, with the noise that they were given and no other."""
+        return self.phases[0].loss(batch, noise_of("noise", batch))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the validation part's mean of each term, at the step that training has reached."""

@@ -1,37 +1,50 @@
 """What is minimised: pure terms per example, and modules with plain arguments that take their mean over a batch."""
 
+from paribus.number import Number
+from paribus.objectives.adversarial import AdversarialObjective, NonSaturating
 from paribus.objectives.classification import Brier, CrossEntropy, Focal, LabelSmoothing
+from paribus.objectives.codes import CodeObjective, Reconstruction, WassersteinMmd
 from paribus.objectives.likelihoods import GaussianLikelihood, LaplaceLikelihood, StudentTLikelihood
 from paribus.objectives.loss import (
     ClassificationObjective,
     Loss,
-    Number,
     Objective,
     RegressionObjective,
     batch_mean,
 )
 from paribus.objectives.pointwise import Absolute, Huber, LogCosh, Quantile, Squared
 from paribus.objectives.robust import Cauchy, Tukey
+from paribus.objectives.variational import BetaTcVae, Elbo, Inference, Iwae, VariationalObjective
 
 __all__ = [
     "Absolute",
+    "AdversarialObjective",
+    "BetaTcVae",
     "Brier",
     "Cauchy",
     "ClassificationObjective",
+    "CodeObjective",
     "CrossEntropy",
+    "Elbo",
     "Focal",
     "GaussianLikelihood",
     "Huber",
+    "Inference",
+    "Iwae",
     "LabelSmoothing",
     "LaplaceLikelihood",
     "LogCosh",
     "Loss",
+    "NonSaturating",
     "Number",
     "Objective",
     "Quantile",
+    "Reconstruction",
     "RegressionObjective",
     "Squared",
     "StudentTLikelihood",
     "Tukey",
+    "VariationalObjective",
+    "WassersteinMmd",
     "batch_mean",
 ]

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from paribus.objectives.loss import ClassificationObjective, Loss, Number, batch_mean
+from paribus.number import Number
+from paribus.objectives.loss import ClassificationObjective, Loss, batch_mean
 
 
 def labelled(

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from paribus.objectives.loss import Loss, Number, RegressionObjective, batch_mean
+from paribus.number import Number
+from paribus.objectives.loss import Loss, RegressionObjective, batch_mean
 from paribus.objectives.residuals import log1p_square, residuals
 
 LEAST_SCALE, LARGEST_SCALE = 1e-18, 1e18

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paribus.objectives.loss import Loss, Number, RegressionObjective, batch_mean
+from paribus.number import Number
+from paribus.objectives.loss import Loss, RegressionObjective, batch_mean
 from paribus.objectives.residuals import log1p_square, residuals
 
 

@@ -76,11 +76,7 @@ def why_apart(members: Sequence[Member], training: Training) -> str:
     pair = [members[0], members[-1]]
     loaders, held_out = [], []
     for member in pair:
-        member.data.place(training.device, training.dtype)
-        training.place(member.family)
-        loader = training.loader(member.data, lambda: 0)
-        member.family.begin(training.steps_for(member.data), loader.batch_size, training.clip_norm)
-        loaders.append(loader)
+        loaders.append(training.begin(member.family, member.data, lambda: 0))
         rows = member.data.parts["validation"] if member.data.sizes()["validation"] else {}
         held_out.append({name: tensor[:VALIDATION_ROWS] for name, tensor in rows.items()})
     return refusal([member.family for member in pair], loaders, held_out, training.steps_for(pair[0].data))

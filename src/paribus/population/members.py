@@ -62,12 +62,7 @@ class Population(pl.LightningModule):
         }
         if len(sizes) != 1:
             raise ValueError(f"members have batches, training and validation parts of sizes {sizes}, expected the same")
-        for member in members:
-            member.data.place(training.device, training.dtype)
-            training.place(member.family)
-        self._loaders = [training.loader(member.data, lambda: self.step) for member in members]
-        for member, loader in zip(members, self._loaders, strict=True):
-            member.family.begin(training.steps_for(member.data), loader.batch_size, training.clip_norm)
+        self._loaders = [training.begin(member.family, member.data, lambda: self.step) for member in members]
         self._places = tiles([member.family for member in members], tile)
         self._stacks = nn.ModuleList(Stack([members[place].family for place in places]) for places in self._places)
         self._held_out: list[list[tuple[int, dict[str, Tensor]]]] = []

@@ -1,0 +1,46 @@
+"""Gaussians with independent numbers: log-densities, divergences and reparametrised samples, in nats."""
+
+import math
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+LOG_TWO_PI = math.log(2 * math.pi)
+
+
+def gaussian_log_density(
+    x: Float[Tensor, "*shape"], mean: Float[Tensor, "*shape"], log_variance: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """log N(x; mean, exp(log_variance)) of each number, in nats; arguments are broadcast."""
+    return -(LOG_TWO_PI + log_variance + (x - mean).square() * (-log_variance).exp()) / 2
+
+
+def kl_from_standard_normal(
+    mean: Float[Tensor, "*shape"], log_variance: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) of each number, in nats; 0 only at mean 0 and variance 1.
+
+    1/2 (mean^2 + s^2 - 1 - log s^2), Kingma and Welling (2013), appendix B; expm1, because the two ends cancel near
+    s = 1.
+    """
+    return (mean.square() + log_variance.expm1() - log_variance) / 2
+
+
+class DiagonalGaussian(NamedTuple):
+    """q(z | x) = N(mean, diag(exp(log_variance))) of each example.
+
+    Attributes:
+        mean, log_variance: `[batch, features]`.
+    """
+
+    mean: Float[Tensor, "batch features"]
+    log_variance: Float[Tensor, "batch features"]
+
+    def sample(self, noise: Float[Tensor, "batch samples features"]) -> Float[Tensor, "samples batch features"]:
+        """mean + exp(log_variance / 2) * noise: samples, differentiable in mean and log_variance."""
+        return self.mean + (self.log_variance / 2).exp() * noise.transpose(0, 1)
+
+    def log_prob(self, code: Float[Tensor, "samples batch features"]) -> Float[Tensor, "samples batch"]:
+        """log q(z | x), in nats."""
+        return gaussian_log_density(code, self.mean, self.log_variance).sum(dim=-1)
