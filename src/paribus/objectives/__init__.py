@@ -1,7 +1,15 @@
 """What is minimised: pure terms per example, and modules with plain arguments that take their mean over a batch."""
 
 from paribus.number import Number
-from paribus.objectives.adversarial import AdversarialObjective, NonSaturating
+from paribus.objectives.adversarial import (
+    AdversarialObjective,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    RelativisticAverage,
+    Wasserstein,
+)
 from paribus.objectives.classification import Brier, CrossEntropy, Focal, LabelSmoothing
 from paribus.objectives.codes import CodeObjective, Reconstruction, WassersteinMmd
 from paribus.objectives.likelihoods import GaussianLikelihood, LaplaceLikelihood, StudentTLikelihood
@@ -28,23 +36,28 @@ __all__ = [
     "Elbo",
     "Focal",
     "GaussianLikelihood",
+    "Hinge",
     "Huber",
     "Inference",
     "Iwae",
     "LabelSmoothing",
     "LaplaceLikelihood",
+    "LeastSquares",
     "LogCosh",
     "Loss",
+    "Minimax",
     "NonSaturating",
     "Number",
     "Objective",
     "Quantile",
     "Reconstruction",
     "RegressionObjective",
+    "RelativisticAverage",
     "Squared",
     "StudentTLikelihood",
     "Tukey",
     "VariationalObjective",
+    "Wasserstein",
     "WassersteinMmd",
     "batch_mean",
 ]
