@@ -1,6 +1,6 @@
 """The multilayer perceptron."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Literal
 
@@ -13,7 +13,24 @@ from paribus.networks.normalisation import OF_VECTORS, Normalisation, known
 from paribus.noise import NoiseSpec
 from paribus.supplied import Supplied
 
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "silu": nn.SiLU}
+Activation = Literal["relu", "tanh", "gelu", "silu"]
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
+
+
+def activation_of(name: str) -> Callable[[], nn.Module]:
+    """What makes an activation.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation is {name!r}, expected one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
 
 
 class Mlp(Network):
@@ -38,16 +55,14 @@ class Mlp(Network):
         in_features: Supplied[int],
         out_features: Supplied[int],
         hidden: list[int],
-        activation: Literal["relu", "tanh", "gelu", "silu"],
+        activation: Activation,
         normalisation: Normalisation,
         dropout: float,
     ) -> None:
         super().__init__()
         if min(hidden, default=1) < 1:
             raise ValueError(f"hidden is {list(hidden)}, expected widths of at least 1")
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation is {activation!r}, expected one of {', '.join(ACTIVATIONS)}")
-        normalised, activated = OF_VECTORS[known(normalisation)], ACTIVATIONS[activation]
+        normalised, activated = OF_VECTORS[known(normalisation)], activation_of(activation)
         widths = list(pairwise([in_features, *hidden]))
         self.hidden = nn.ModuleList(
             nn.Sequential(nn.Linear(width, after), normalised(after), activated()) for width, after in widths
