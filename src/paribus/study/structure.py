@@ -1,4 +1,4 @@
-"""A study as its experiment declares it: question, factors, replicate, metrics, claims. No torch, no scipy."""
+"""A study as its experiment declares it: question, factors, replicate, metrics, claims, planes. No torch, no scipy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +11,7 @@ from paribus.study import declared
 from paribus.study.claim_parsing import parse_claims, parse_condition
 from paribus.study.claims import Claim
 from paribus.study.levels import Cell, Condition, Level, Setting, canonical, describe, label, matches
+from paribus.study.planes import Plane, parse_planes
 
 Direction = Literal["minimise", "maximise", "neither"]
 Scale = Literal["linear", "log"]
@@ -99,6 +100,7 @@ class Study:
         within: what differs between rows of one training, such as a calibrator, and the levels to show.
         exclude: cells that are not run: those that match any of these.
         claims: what is expected; each gets a verdict.
+        planes: pairs of metrics that the report draws against each other.
         replication: what another replicate means for the data, where the study overrules the records: `fresh` data,
             `resplit` of one data set, or `fixed` test part.
         declared_levels: where a command line asked for other levels, those that were declared, by the name of the
@@ -112,6 +114,7 @@ class Study:
     within: tuple[Factor, ...] = ()
     exclude: tuple[Condition, ...] = ()
     claims: tuple[Claim, ...] = ()
+    planes: tuple[Plane, ...] = ()
     replication: Replication | None = None
     declared_levels: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
 
@@ -182,7 +185,7 @@ def _with_levels(factor: Factor, levels: tuple[Level, ...]) -> Factor:
 
 
 KEYS = ("question", "factors", "replicate", "metrics")
-OPTIONAL_KEYS = ("within", "exclude", "claims", "replication")
+OPTIONAL_KEYS = ("within", "exclude", "claims", "planes", "replication")
 
 
 def parse_study(mapping: Mapping[str, object]) -> Study:
@@ -206,7 +209,9 @@ def parse_study(mapping: Mapping[str, object]) -> Study:
         replication=_replication(node.get("replication")),
     )
     study = replace(study, exclude=_exclusions(node.get("exclude"), study))
-    return replace(checked(study), claims=parse_claims(node.get("claims"), study))
+    return replace(
+        checked(study), claims=parse_claims(node.get("claims"), study), planes=parse_planes(node.get("planes"), study)
+    )
 
 
 def ad_hoc_study(
