@@ -31,6 +31,15 @@ class Likelihood(nn.Module):
         """The expected example, which pictures show."""
         return output
 
+    def example(
+        self, output: Float[Tensor, "*batch numbers"], uniform: Float[Tensor, "*batch numbers"]
+    ) -> Float[Tensor, "*batch numbers"]:
+        """An example of the kind that the data has, made of uniform noise.
+
+        The mean, unless the class says otherwise: a draw would differ from examples by white noise before all.
+        """
+        return self.mean(output)
+
     def check(self, x: Tensor, where: str) -> None:
         """Refuse examples outside the support.
 

@@ -31,6 +31,12 @@ class Bernoulli(Likelihood):
         """The probability of a 1."""
         return output.sigmoid()
 
+    def example(
+        self, output: Float[Tensor, "*batch numbers"], uniform: Float[Tensor, "*batch numbers"]
+    ) -> Float[Tensor, "*batch numbers"]:
+        """A draw: the probabilities themselves are grey, and examples are not."""
+        return (uniform < output.sigmoid()).to(output.dtype)
+
     def check(self, x: Tensor, where: str) -> None:
         """Refuse numbers other than 0 and 1."""
         other = x[(x != 0) & (x != 1)]

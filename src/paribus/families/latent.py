@@ -88,6 +88,10 @@ class LatentFamily(Family):
         """The code of each example: where the encoder is a distribution, its mean."""
         return self.encoder(x, noise_of("encoder", noise))
 
+    def draw_code(self, x: Float[Tensor, "batch ..."], generator: torch.Generator) -> Float[Tensor, "batch features"]:
+        """A code of each example: a draw where the encoder is a distribution, so that all are of the aggregate one."""
+        return self.code(x)
+
     def decode(
         self, code: Float[Tensor, "*samples features"], noise: Mapping[str, Tensor] = NO_NOISE
     ) -> Float[Tensor, "*samples numbers"]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from paribus.densities import DiagonalGaussian, EvaluablePrior, Likelihood
 from paribus.families.contract import OptimizerFactory, Phase, Schedule
 from paribus.families.latent import LatentFamily
 from paribus.networks.contract import NO_NOISE, Network
-from paribus.noise import Noise, NoiseSpec, noise_of
+from paribus.noise import Noise, NoiseSpec, draw, noise_of
 from paribus.objectives.loss import Loss
 from paribus.objectives.variational import Inference, VariationalObjective
 from paribus.supplied import Supplied
@@ -78,6 +79,11 @@ class Vae(LatentFamily):
     ) -> Float[Tensor, "batch features"]:
         """The mean of q(z | x)."""
         return self.posterior(x, noise).mean
+
+    def draw_code(self, x: Float[Tensor, "batch ..."], generator: torch.Generator) -> Float[Tensor, "batch features"]:
+        """A sample of each q(z | x)."""
+        noise = draw({"code": NoiseSpec((1, self.prior.features))}, len(x), generator, like=x)
+        return self.posterior(x).sample(noise["code"])[0]
 
     def log_weights(
         self, x: Float[Tensor, "batch ..."], noise: Float[Tensor, "batch samples features"]
