@@ -37,6 +37,8 @@ class Phase:
         parts: the family's attributes whose parameters this phase moves.
         optimizer: makes the optimizer of those parameters.
         every: the phase runs at steps divisible by this.
+        limit: after each of its steps the parameters that it moves are clipped to within this of 0; None for no such
+            limit.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Phase:
     parts: tuple[str, ...]
     optimizer: OptimizerFactory
     every: int = 1
+    limit: float | None = None
 
 
 class Family(pl.LightningModule):
@@ -159,6 +162,10 @@ class Family(pl.LightningModule):
             return loss.total  # type: ignore[return-value]  # torch takes a tensor here and says float
 
         optimizer.step(closure)
+        if phase.limit is not None:
+            with torch.no_grad():
+                for parameter in parameters:
+                    parameter.clamp_(-phase.limit, phase.limit)
         if torch.is_autocast_enabled(self.device.type):
             torch.clear_autocast_cache()  # it holds this step's weights, and Lightning's context spans the chunk
         return losses[0]  # L-BFGS evaluates more often; the first is the loss at the weights before the step

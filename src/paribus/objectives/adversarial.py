@@ -16,8 +16,8 @@ Logits = Float[Tensor, "batch"]
 class AdversarialObjective(Objective):
     """Of the logits of real and of fake examples, in two turns.
 
-    `discriminator(real [batch], fake [batch]) -> Loss` and `generator(real [batch], fake [batch]) -> Loss`. The terms of
-    the discriminator's include `discriminator_accuracy`: the share of logits on the right side of 0.
+    `discriminator(real [batch], fake [batch]) -> Loss` and `generator(real [batch], fake [batch]) -> Loss`. The
+    discriminator's terms include `discriminator_accuracy`: the share of logits on the right side of 0.
     """
 
     def discriminator(self, real: Logits, fake: Logits) -> Loss:
@@ -123,7 +123,7 @@ class Hinge(AdversarialObjective):
 
 
 class RelativisticAverage(AdversarialObjective):
-    """Cross entropy of how much more real an example looks than the other kind does on average; turned for the generator.
+    """Cross entropy of how much more real an example looks than the other kind on average; turned for the generator.
 
     Source: Jolicoeur-Martineau, The relativistic discriminator (2018), section 4.2, RaSGAN.
     """

@@ -20,7 +20,7 @@ class Inference(NamedTuple):
     Attributes:
         posterior: q(z | x) of each example.
         code: samples of it, `[samples, batch, features]`.
-        distortion: of each sample, -log p(x | z) in nats, `[samples, batch]`.
+        distortion: of each sample, in nats: -log p(x | z), or what the likelihood has in its place; `[samples, batch]`.
         prior: p(z).
         progress: the share of training that is done, in [0, 1].
     """
@@ -59,7 +59,8 @@ class Elbo(VariationalObjective):
     Args:
         beta: weight of the rate.
         free_nats: the least that each group of features (each feature, where the prior factorises) counts for: the rate
-            that is minimised is sum_j max(free_nats, minibatch mean of KL_j). 0 frees nothing.
+            that is minimised is sum_j max(free_nats, minibatch mean of KL_j). 0 frees nothing: an estimate of a rate
+            counts as it is, even below 0.
         ramp: share of a cycle over which the weight climbs, in [0, 1]; 0: it is beta from the start.
         cycles: how often training goes through such a climb; 1 is linear annealing.
         samples: of each posterior; the mean over them estimates the distortion.
@@ -74,12 +75,12 @@ class Elbo(VariationalObjective):
 
     def __init__(self, beta: float, free_nats: float, ramp: float, cycles: int, samples: int) -> None:
         super().__init__()
+        self.beta, self.free_nats, self.ramp = beta, free_nats, ramp
         if ramp > 1:
             raise ValueError(f"ramp is {ramp}, expected a share of a cycle from 0 to 1")
         for name, value in {"cycles": cycles, "samples": samples}.items():
             if value < 1:
                 raise ValueError(f"{name} is {value}, expected at least 1")
-        self.beta, self.free_nats, self.ramp = beta, free_nats, ramp
         self.cycles, self.samples = cycles, samples
 
     def weight(self, progress: float) -> Float[Tensor, ""]:
@@ -93,7 +94,8 @@ class Elbo(VariationalObjective):
         distortion = batch_mean(inference.distortion.mean(dim=0))
         by_group = inference.prior.rate(inference.posterior, inference.code).mean(dim=0)
         rate = by_group.sum()
-        counted = torch.maximum(by_group, self.free_nats.to(by_group.dtype)).sum()
+        floor = torch.where(self.free_nats > 0, self.free_nats, -torch.inf).to(by_group.dtype)
+        counted = torch.maximum(by_group, floor).sum()
         weight = self.weight(inference.progress).to(rate.dtype)
         terms = {"distortion": distortion, "rate": rate, "elbo": -(distortion + rate), "weight": weight}
         return Loss(distortion + weight * counted, terms)
@@ -102,10 +104,13 @@ class Elbo(VariationalObjective):
 class BetaTcVae(VariationalObjective):
     """distortion + alpha * mutual information + beta * total correlation + gamma * dimension-wise KL.
 
-    The three add up to the rate (Hoffman and Johnson, ELBO surgery, 2016). They are of the aggregate posterior q(z),
-    which is estimated from the minibatch, weighted: log q(z) ~ logsumexp_j log q(z | x_j) - log(batch * examples), Chen
-    et al., Isolating Sources of Disentanglement in Variational Autoencoders (2018), equation S3. That estimate is
-    biased: it understates q(z), so the terms do not mean what their exact values do.
+    The three add up to the rate (Hoffman and Johnson, ELBO surgery, 2016). They are of the aggregate posterior q(z) =
+    mean of q(z | x_n) over the N examples of the training part, which is estimated from the minibatch: for a sample of
+    q(z | x_i), q(z) ~ q(z | x_i) / N + (N - 1) / N * (mean of q(z | x_j) over the others). Chen et al., Isolating
+    Sources of Disentanglement in Variational Autoencoders (2018), appendix C.2, averaged over which example is last in
+    their stratified minibatch. It is exact where the minibatch is the training part, and else unbiased for q(z), whose
+    logarithm it therefore understates (Jensen). The weights of their C.1, 1 / (N * batch) for all, are not used: they
+    understate q(z) by up to a factor of N, so that the terms would not mean what they are called.
 
     Args:
         alpha: weight of I(x; z).
@@ -131,11 +136,11 @@ class BetaTcVae(VariationalObjective):
         `rate` (their sum: a Monte-Carlo estimate) and `elbo`.
         """
         posterior, code = inference.posterior, inference.code[0]
-        dtype, constant = code.dtype, math.log(len(code) * self.examples)
+        dtype, log_shares = code.dtype, self._log_shares(code)
         # log q(z_i's feature | x_j), [i, j, features]
         pairs = gaussian_log_density(code[:, None], posterior.mean[None], posterior.log_variance[None])
-        log_joint = torch.logsumexp(pairs.sum(dim=-1), dim=1) - constant
-        log_marginals = (torch.logsumexp(pairs, dim=1) - constant).sum(dim=-1)
+        log_joint = torch.logsumexp(pairs.sum(dim=-1) + log_shares, dim=1)
+        log_marginals = torch.logsumexp(pairs + log_shares[..., None], dim=1).sum(dim=-1)
         log_posterior, log_prior = posterior.log_prob(inference.code)[0], inference.prior.log_prob(code)
         information = batch_mean(log_posterior - log_joint)
         correlation = batch_mean(log_joint - log_marginals)
@@ -154,6 +159,12 @@ class BetaTcVae(VariationalObjective):
             "elbo": -(distortion + rate),
         }
         return Loss(distortion + weighted, terms)
+
+    def _log_shares(self, code: Float[Tensor, "batch features"]) -> Float[Tensor, "batch batch"]:
+        """The logarithm of what x_j stands for in the aggregate posterior at a sample of q(z | x_i), [i, j]."""
+        n, others = self.examples, len(code) - 1
+        own, other = -math.log(n), math.log(max(n - 1, 1) / (n * max(others, 1)))
+        return torch.eye(others + 1, dtype=code.dtype, device=code.device) * (own - other) + other
 
 
 class Iwae(VariationalObjective):

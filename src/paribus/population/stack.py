@@ -240,6 +240,7 @@ class _Mover:
         self._schedules = [self._distinct.index(each) for each in schedules]
         self._loss = vmap(_Call(stack.program, self.phase.loss).under)
         self._names = list(stack._places[self.phase.name])
+        self._limits = [family.phases[index].limit for family in stack._families]
 
     def move(self, step: int, batch: Batch, noise: Noise, clip_norm: float | None) -> Loss:
         """One step of all members; their losses before it."""
@@ -258,6 +259,9 @@ class _Mover:
         numbers = self._on(matrix.device)
         numbers = {**numbers, "lr": numbers["lr"] * self._factor(step, matrix.device)}
         self.rule.update(matrix, gradient, state, numbers, self.flags, step // self.phase.every + 1)
+        if self.phase.limit is not None:
+            limit = matrix.new_tensor(self._limits)[:, None]
+            torch.clamp(matrix, -limit, limit, out=matrix)
         return loss
 
     def _factor(self, step: int, device: torch.device) -> Number:

@@ -59,7 +59,13 @@ def structure(family: Family) -> Structure:
     facts: dict[str, Any] = {}
     for phase, optimizer in zip(family.phases, family.configure_optimizers(), strict=True):
         form = (type(optimizer), _frozen(flags_of(optimizer), f"the optimizer of phase {phase.name}"))
-        facts[f"the phase {phase.name}"] = (_method(family, phase), phase.parts, phase.every, *form)
+        facts[f"the phase {phase.name}"] = (
+            _method(family, phase),
+            phase.parts,
+            phase.every,
+            phase.limit is None,
+            *form,
+        )
     _refuse_shared_parameters(family)
     for path, module in family.named_modules():
         name = path or "the family"
