@@ -49,7 +49,9 @@ def test_ten_classes(tmp_path: Path) -> None:
     train, test, label = write_ten(tmp_path)
     found = data(tmp_path)
     assert found.sizes() == {"train": 90, "validation": 10, "test": 10}
-    assert found.facts() == {"in_features": 3072, "in_shape": (3, 32, 32), "out_features": 10}
+    assert found.facts() == {
+        "in_features": 3072, "in_shape": (3, 32, 32), "out_features": 10, "out_shape": (10,), "examples": 90,
+    }  # fmt: skip
     assert torch.equal(found.parts["test"]["x"], torch.from_numpy(test / np.float32(255)))
     assert found.parts["test"]["y"].tolist() == label.tolist()
     assert found.classes == tuple("0123456789")

@@ -125,7 +125,9 @@ def test_no_separation_leaves_nothing_to_learn() -> None:
 def test_sizes_shapes_and_types() -> None:
     data = make(n_validation=7)
     assert data.sizes() == {"train": 60, "validation": 7, "test": 50}
-    assert data.facts() == {"in_features": 3, "in_shape": (3,), "out_features": 4}
+    assert data.facts() == {
+        "in_features": 3, "in_shape": (3,), "out_features": 4, "out_shape": (4,), "examples": 60,
+    }  # fmt: skip
     assert data.classes == ("0", "1", "2", "3")
 
 

@@ -42,7 +42,9 @@ def data(folder: Path, seed: int = 0, noise: float = 0.0, **changes) -> Idx:
 def test_the_parts_are_those_of_the_files(tmp_path: Path) -> None:
     found = data(write(tmp_path))
     assert found.sizes() == {"train": 32, "validation": 8, "test": 12}
-    assert found.facts() == {"in_features": 20, "in_shape": (1, 5, 4), "out_features": 4}
+    assert found.facts() == {
+        "in_features": 20, "in_shape": (1, 5, 4), "out_features": 4, "out_shape": (4,), "examples": 32,
+    }  # fmt: skip
     assert found.classes == ("0", "1", "2", "3")
     assert torch.equal(found.parts["test"]["x"], torch.from_numpy(TEST[:, None] / np.float32(255)))
     assert found.parts["test"]["y"].tolist() == TEST_LABEL.tolist()

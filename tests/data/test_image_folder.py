@@ -34,7 +34,9 @@ def data(folder: Path, **changes) -> ImageFolder:
 
 def test_each_image_is_read_with_its_class(tmp_path: Path) -> None:
     found = data(write(tmp_path))
-    assert found.facts() == {"in_features": 72, "in_shape": (3, 4, 6), "out_features": 2}
+    assert found.facts() == {
+        "in_features": 72, "in_shape": (3, 4, 6), "out_features": 2, "out_shape": (2,), "examples": 6,
+    }  # fmt: skip
     assert found.sizes() == {"train": 6, "validation": 2, "test": 2}
     assert (found.classes, found.replication) == (("cat", "dog"), "resplit")
     for row in range(10):
@@ -164,7 +166,7 @@ def test_a_missing_folder_names_the_nearest(tmp_path: Path) -> None:
         ({"size": [28]}, r"size is \[28\], expected \[height, width\]"),
         ({"size": [28, 0]}, r"size is \[28, 0\]"),
         ({"colour": "gray"}, "colour is 'gray', expected one of grey, rgb"),
-        ({"input_scaling": "robust"}, "expected one of none, standard for images"),
+        ({"input_scaling": "robust"}, "expected one of none, standard, binary, dynamic"),
     ],
 )
 def test_wrong_arguments_are_named(tmp_path: Path, changes: dict, words: str) -> None:

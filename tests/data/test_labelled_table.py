@@ -77,7 +77,9 @@ def test_the_same_table_in_both_formats_is_the_same_data(tmp_path: Path) -> None
     first, second = data(write_csv(tmp_path, kinds)), data(write_parquet(tmp_path, pa.array(kinds)))
     assert first.pairing() == second.pairing()
     assert first.sizes() == {"train": 10, "validation": 5, "test": 5}
-    assert first.facts() == {"in_features": 2, "in_shape": (2,), "out_features": 3}
+    assert first.facts() == {
+        "in_features": 2, "in_shape": (2,), "out_features": 3, "out_shape": (3,), "examples": 10,
+    }  # fmt: skip
     assert first.parts["train"]["y"].dtype == torch.int64
     assert first.replication == "resplit"
 

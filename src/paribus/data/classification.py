@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, get_args
+from typing import Any, ClassVar, Protocol, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from paribus.data.binarisation import DRAWN, binarised
 from paribus.data.contract import InMemoryData, Part, Split, tensor_hash
 from paribus.data.label_noise import LabelNoise
 from paribus.data.pixels import PixelScaling
@@ -51,11 +52,18 @@ class RawClasses:
         """A fingerprint of the raw values."""
         return tensor_hash(torch.from_numpy(self.inputs), torch.from_numpy(self.label))
 
-    def fit_scaling(self, train: NDArray[np.int64], kind: ScalingKind) -> InputScaling:
-        """The scaling of the inputs that is fitted on the training rows."""
+    def drawn(self, kind: str, seed: int) -> dict[Part, NDArray[Any]]:
+        """The raw inputs `[n, *shape]` of the parts that a kind of scaling takes a random draw of instead; mostly none.
+
+        They come from the seed's stream `corruption`.
+        """
+        return {}
+
+    def fit_scaling(self, train: NDArray[np.int64], kind: str) -> InputScaling:
+        """The scaling of the inputs that is fitted on the training rows, without anything random."""
         raise NotImplementedError(f"{type(self).__name__} must implement fit_scaling")
 
-    def check(self, scaled: NDArray[Any], part: Part, kind: ScalingKind) -> None:
+    def check(self, scaled: NDArray[Any], part: Part, kind: str) -> None:
         """Refuse, with a UserError, scaled inputs of a part that a network cannot take."""
         raise NotImplementedError(f"{type(self).__name__} must implement check")
 
@@ -70,11 +78,11 @@ class RawTableClasses(RawClasses):
 
     input_names: Sequence[str]
 
-    def fit_scaling(self, train: NDArray[np.int64], kind: ScalingKind) -> Scaling:
+    def fit_scaling(self, train: NDArray[np.int64], kind: str) -> Scaling:
         """Scaling of each column."""
         return Scaling.fit(self.inputs[train], kind)
 
-    def check(self, scaled: NDArray[np.float64], part: Part, kind: ScalingKind) -> None:
+    def check(self, scaled: NDArray[np.float64], part: Part, kind: str) -> None:
         """Refuse columns that do not survive float32."""
         columns = {name: scaled[:, column] for column, name in enumerate(self.input_names)}
         check_float32(columns, part, f"input_scaling={kind}")
@@ -90,40 +98,49 @@ class RawImages(RawClasses):
 
     peak: int
 
-    def fit_scaling(self, train: NDArray[np.int64], kind: ScalingKind) -> PixelScaling:
+    def drawn(self, kind: str, seed: int) -> dict[Part, NDArray[np.uint8]]:
+        """All images in black and white, for the parts that `binary` and `dynamic` take a draw of."""
+        if kind not in DRAWN:
+            return {}
+        return dict.fromkeys(DRAWN[kind], binarised(self.inputs, self.peak, seed))
+
+    def fit_scaling(self, train: NDArray[np.int64], kind: str) -> PixelScaling:
         """Scaling of each channel."""
         return PixelScaling.fit(self.inputs[train], self.peak, kind)
 
-    def check(self, scaled: NDArray[np.float32], part: Part, kind: ScalingKind) -> None:
+    def check(self, scaled: NDArray[np.float32], part: Part, kind: str) -> None:
         """Nothing to refuse: pixels are small whole numbers."""
 
 
 class ClassificationData(InMemoryData):
     """Labelled examples, taken through one pipeline by every data set for classification.
 
-    `load` -> `split` (stream `split`) -> noise on the training labels (stream `corruption`) -> scaling fitted on the
-    training part -> parts `x: [n, *shape]` of float32 and `y: [n]` of int64.
+    `load` -> `split` (stream `split`) -> noise on the training labels and, where the scaling asks for it, a draw of the
+    inputs (stream `corruption`) -> scaling fitted on the training part -> parts `x: [n, *shape]` of float32 and
+    `y: [n]` of int64.
 
     Args:
         batch_size: examples a minibatch.
         label_noise: the wrong labels in the training part.
-        input_scaling: `none`, `standard` or, for tables, `robust`; see `Scaling` and `PixelScaling`.
+        input_scaling: one of `scalings`; see `Scaling` and `PixelScaling`.
         seed: the run's seed.
 
     Attributes:
+        scalings: the kinds of scaling that the inputs know.
         raw: the data as it was found, after `setup`.
         rows: which rows of it make up each part, after `setup`.
         noisy: which training labels were changed, `[n_train]` of bool, after `setup`.
     """
 
+    scalings: ClassVar[tuple[str, ...]] = get_args(ScalingKind)
     raw: RawClasses
     rows: Split
     noisy: Tensor
 
-    def __init__(self, batch_size: int, label_noise: LabelNoise, input_scaling: ScalingKind, seed: int) -> None:
+    def __init__(self, batch_size: int, label_noise: LabelNoise, input_scaling: str, seed: int) -> None:
         super().__init__(batch_size, seed)
-        if input_scaling not in get_args(ScalingKind):
-            raise ValueError(f"input_scaling is {input_scaling!r}, expected one of {', '.join(get_args(ScalingKind))}")
+        if input_scaling not in self.scalings:
+            raise ValueError(f"input_scaling is {input_scaling!r}, expected one of {', '.join(self.scalings)}")
         self.label_noise, self.input_scaling = label_noise, input_scaling
 
     def load(self) -> RawClasses:
@@ -139,11 +156,12 @@ class ClassificationData(InMemoryData):
         self.raw = raw = self.load()
         self.rows = rows = self.split(raw)
         self._scaling = raw.fit_scaling(rows["train"], self.input_scaling)
+        drawn = raw.drawn(self.input_scaling, self.seed)
         clean: list[Tensor] = []
         for part, chosen in rows.items():
             inputs, label = raw.inputs[chosen], torch.from_numpy(raw.label[chosen])
             clean += [torch.from_numpy(inputs), label]
-            scaled = self._scaling.apply(inputs)
+            scaled = self._scaling.apply(drawn[part][chosen] if part in drawn else inputs)
             raw.check(scaled, part, self.input_scaling)
             self.parts[part] = {"x": torch.from_numpy(scaled).float(), "y": label}
         seen, noisy = self.label_noise(raw.label[rows["train"]], len(raw.classes), self.seed)
@@ -153,6 +171,8 @@ class ClassificationData(InMemoryData):
             "split": tensor_hash(*clean),
             "corruption": tensor_hash(self.parts["train"]["y"], self.noisy),
         }
+        if drawn:
+            self._pairing["binarisation"] = tensor_hash(*(self.parts[part]["x"] for part in drawn))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -165,9 +185,15 @@ class ClassificationData(InMemoryData):
         return len(self.classes)
 
     def pairing(self) -> dict[str, str]:
-        """Hashes of the raw `data`, of each part's clean rows (`split`) and the training labels (`corruption`)."""
+        """Hashes of the raw `data`, of each part's clean rows (`split`) and the training labels (`corruption`).
+
+        Where pixels were drawn, of those too (`binarisation`).
+        """
         return self._pairing
 
     def to_network_inputs(self, inputs: Tensor) -> Tensor:
-        """Raw inputs `[n, *shape]` as the network takes them: scaled, float32."""
+        """Raw inputs `[n, *shape]` as the network takes them: scaled, float32; nothing is drawn.
+
+        So of a grey image, under `binary` or `dynamic`, they are the probabilities of white, the mean over all draws.
+        """
         return torch.from_numpy(self._scaling.apply(inputs.cpu().numpy())).float().to(inputs.device)

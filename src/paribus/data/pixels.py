@@ -6,9 +6,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from paribus.data.scaling import ROUNDING, ScalingKind
+from paribus.data.scaling import ROUNDING
 
-PixelScalingKind = Literal["none", "standard"]
+PixelScalingKind = Literal["none", "standard", "binary", "dynamic"]
+"""`binary` and `dynamic` are scaled as `none` is, after a draw of black or white pixels: see `binarisation`."""
 
 AT_ONCE = 2048
 """Images that are counted at once: counting makes 8 bytes of each pixel."""
@@ -27,18 +28,19 @@ class PixelScaling:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, images: NDArray[np.uint8], peak: int, kind: ScalingKind) -> "PixelScaling":
+    def fit(cls, images: NDArray[np.uint8], peak: int, kind: str) -> "PixelScaling":
         """Scaling of `[n, channels, height, width]`.
 
         Args:
             images: raw pixels. Their moments are taken from a histogram a channel: exact, and without a copy of them.
             peak: the value of a white pixel.
-            kind: `none` maps pixels to [0, 1]; `standard` further gives each channel mean 0 and standard deviation 1
-                (divisor n). A constant channel is centred and divided by the peak. `robust` is refused.
+            kind: `standard` gives each channel mean 0 and standard deviation 1 (divisor n), and a constant channel is
+                centred and divided by the peak; the other kinds of `PixelScalingKind` map pixels to [0, 1].
         """
-        check_pixel_scaling(kind)
+        if kind not in get_args(PixelScalingKind):
+            raise ValueError(f"scaling is {kind!r}, expected one of {', '.join(get_args(PixelScalingKind))} for images")
         channels = images.shape[1]
-        if kind == "none":
+        if kind != "standard":
             return cls(np.zeros(channels), np.full(channels, float(peak)))
         counts = np.zeros((channels, 256))
         for start in range(0, len(images), AT_ONCE):
@@ -59,11 +61,3 @@ class PixelScaling:
 def _counts(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """How often each value occurs in each channel: `[channels, 256]`."""
     return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in images.swapaxes(0, 1)])
-
-
-def check_pixel_scaling(kind: str) -> None:
-    """Refuse, with a ValueError, a scaling that images do not know."""
-    if kind not in get_args(PixelScalingKind):
-        raise ValueError(
-            f"input_scaling is {kind!r}, expected one of {', '.join(get_args(PixelScalingKind))} for images"
-        )

@@ -1,6 +1,7 @@
 """Images with a published test part."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from paribus.data.classification import ClassificationData, RawClasses, RawImages
 from paribus.data.contract import Split
 from paribus.data.label_noise import LabelNoise
-from paribus.data.pixels import PixelScalingKind, check_pixel_scaling
+from paribus.data.pixels import PixelScalingKind
 from paribus.data.splitting import check_validation_fraction, naming
 from paribus.data.stratified import stratified
 from paribus.errors import UserError, nearest
@@ -25,10 +26,11 @@ class PublishedImages(ClassificationData):
         validation_fraction: share of each class of the published training part kept for validation (stream `split`),
             in [0, 1).
         batch_size, label_noise, seed: see `ClassificationData`.
-        input_scaling: `none` (pixels in [0, 1]) or `standard`; see `PixelScaling`.
+        input_scaling: `none` (pixels in [0, 1]), `standard`, `binary` or `dynamic` (see `binarisation`).
     """
 
     replication = "fixed"
+    scalings = get_args(PixelScalingKind)
 
     def __init__(
         self,
@@ -39,7 +41,6 @@ class PublishedImages(ClassificationData):
         input_scaling: PixelScalingKind,
         seed: int,
     ) -> None:
-        check_pixel_scaling(input_scaling)
         super().__init__(batch_size, label_noise, input_scaling, seed)
         check_validation_fraction(validation_fraction)
         self.path, self.validation_fraction = path, validation_fraction

@@ -28,7 +28,7 @@ class Scaling:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, rows: NDArray[np.float64], kind: ScalingKind) -> "Scaling":
+    def fit(cls, rows: NDArray[np.float64], kind: str) -> "Scaling":
         """Scaling of `rows`, `[n, d]` or `[n]`, over the first axis.
 
         Args:

@@ -1,12 +1,14 @@
 """Splits that give each part its share of every class."""
 
+from typing import get_args
+
 import numpy as np
 from numpy.typing import NDArray
 
 from paribus.data.classification import ClassificationData, RawClasses
 from paribus.data.contract import Split
 from paribus.data.label_noise import LabelNoise
-from paribus.data.pixels import PixelScalingKind, check_pixel_scaling
+from paribus.data.pixels import PixelScalingKind
 from paribus.data.scaling import ScalingKind
 from paribus.data.splitting import check_fractions
 from paribus.errors import UserError
@@ -47,9 +49,11 @@ class ResplitImages(ResplitClassification):
     """The same of images.
 
     Args:
-        input_scaling: `none` (pixels in [0, 1]) or `standard`; see `PixelScaling`.
+        input_scaling: `none` (pixels in [0, 1]), `standard`, `binary` or `dynamic` (see `binarisation`).
         test_fraction, validation_fraction, batch_size, label_noise, seed: see `ResplitClassification`.
     """
+
+    scalings = get_args(PixelScalingKind)
 
     def __init__(
         self,
@@ -60,8 +64,14 @@ class ResplitImages(ResplitClassification):
         input_scaling: PixelScalingKind,
         seed: Supplied[int],
     ) -> None:
-        check_pixel_scaling(input_scaling)
-        super().__init__(test_fraction, validation_fraction, batch_size, label_noise, input_scaling, seed)
+        super().__init__(
+            test_fraction,
+            validation_fraction,
+            batch_size,
+            label_noise,
+            input_scaling,  # type: ignore[arg-type]  # a table's kind there, and here one of `scalings`
+            seed,
+        )
 
 
 def stratified(
