@@ -1,4 +1,4 @@
-"""Metrics of probabilities: a functional core on tensors, and thin torchmetrics shells."""
+"""Metrics of probabilities and of samples: a functional core on tensors, and thin torchmetrics shells."""
 
 from paribus.metrics.binning import Binning, Bins, binned, equal_mass, equal_width
 from paribus.metrics.calibration import (
@@ -10,6 +10,9 @@ from paribus.metrics.calibration import (
 )
 from paribus.metrics.ece_interval import EceInterval, ece_interval
 from paribus.metrics.floor import CalibrationTest, calibration_floor, calibration_test
+from paribus.metrics.frechet import frechet_distance
+from paribus.metrics.kernel_distance import kernel_distance
+from paribus.metrics.modes import points_in_modes
 from paribus.metrics.predictions import log_probabilities, top_label
 from paribus.metrics.proper import (
     BrierDecomposition,
@@ -49,10 +52,13 @@ __all__ = [
     "equal_mass",
     "equal_width",
     "expected_calibration_error",
+    "frechet_distance",
+    "kernel_distance",
     "log_probabilities",
     "maximum_calibration_error",
     "nll",
     "nll_each",
+    "points_in_modes",
     "risk_coverage",
     "squared_calibration_error",
     "top_label",
