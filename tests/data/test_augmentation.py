@@ -1,4 +1,7 @@
-"""Shifts and rotations of images: by whole pixels and quarter turns exactly, else against a second interpolator."""
+"""Shifts, rotations and draws of images.
+
+Movements by whole pixels and quarter turns are exact, others held against a second interpolator.
+"""
 
 import math
 
@@ -8,7 +11,8 @@ import torch
 from scipy.ndimage import affine_transform
 from torch.func import vmap
 
-from paribus.data.augmentation import ShiftRotate
+from paribus.data.augmentation import Binarise, ShiftRotate
+from paribus.errors import UserError
 from paribus.noise import NoiseSpec, NoiseStream
 
 STILL = {"shift": torch.full((3, 2), 0.5), "angle": torch.full((3,), 0.5)}
@@ -127,3 +131,70 @@ def test_what_is_out_of_range_is_refused():
             ShiftRotate(0.0, degrees)
     with pytest.raises(ValueError, match=r"need images, and an example has shape \[30\]"):
         ShiftRotate(1.0, 1.0)(torch.zeros(3, 30), STILL)
+
+
+# binarising
+
+
+GREY = torch.tensor([0.0, 0.25, 0.5, 1.0], dtype=torch.float64)
+
+
+def binarise(shape=(2, 5, 4)):
+    return Binarise(in_shape=shape)
+
+
+def grey_images(examples=3, shape=(2, 5, 4)):
+    return torch.rand(examples, *shape, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_number_below_the_grey_value_is_white():
+    x = GREY.expand(3, 1, 1, 4)
+    noise = torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.2, 0.2, 0.2, 0.2], [0.5, 0.5, 0.5, 1 - 2**-24]]).double()
+    drawn = binarise((1, 1, 4))(x, {"pixel": noise[:, None, None]})
+    assert drawn[:, 0, 0].tolist() == [[0, 1, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1]]
+    assert drawn.dtype == x.dtype
+
+
+def test_the_mean_over_draws_is_the_grey_value_and_pixels_are_independent():
+    """Over 20,000 draws of one image of 40 pixels: each within 5 standard errors, and each correlation of two."""
+    x, augmentation = grey_images(1), binarise()
+    stream = NoiseStream(augmentation.noise_spec(), 20_000, seed=0)
+    drawn = augmentation(x.expand(20_000, -1, -1, -1), stream.at(0, like=x.expand(20_000, -1, -1, -1)))
+    assert set(drawn.unique().tolist()) == {0.0, 1.0}
+    flat, p = drawn.flatten(1).double().numpy(), x.flatten().double().numpy()
+    assert (np.abs(flat.mean(axis=0) - p) <= 5 * np.sqrt(p * (1 - p) / 20_000)).all()
+    assert np.abs(np.corrcoef(flat.T) - np.eye(40)).max() < 5 / math.sqrt(20_000)
+
+
+def test_another_step_is_another_draw_and_the_same_step_the_same():
+    x, augmentation = grey_images(), binarise()
+    stream = NoiseStream(augmentation.noise_spec(), 3, seed=0)
+    first, second, again = (augmentation(x, stream.at(step, like=x)) for step in (0, 1, 0))
+    assert torch.equal(first, again)
+    assert 0.1 < (first != second).float().mean() < 0.9
+
+
+def test_what_is_binary_stays_as_it_is():
+    augmentation, x = binarise(), grey_images().round()
+    assert torch.equal(augmentation(x, NoiseStream(augmentation.noise_spec(), 3, 0).at(0, like=x)), x)
+
+
+def test_a_stack_of_draws_is_a_loop_of_them():
+    augmentation, x = binarise(), grey_images(12).unflatten(0, (4, 3))
+    noises = [NoiseStream(augmentation.noise_spec(), 3, seed).at(0, like=x[0]) for seed in range(4)]
+    stacked = vmap(augmentation)(x, {"pixel": torch.stack([noise["pixel"] for noise in noises])})
+    assert torch.equal(stacked, torch.stack([augmentation(*each) for each in zip(x, noises, strict=True)]))
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.001, math.nan, math.inf])
+def test_what_is_no_probability_is_refused(value):
+    x = grey_images()
+    binarise().check(x)
+    x[1, 0, 2, 3] = value
+    words = rf"augmentation=binarise .* the training part has {value:.4g}; .* data.input_scaling=dynamic"
+    with pytest.raises(UserError, match=words):
+        binarise().check(x)
+
+
+def test_shifts_take_any_values():
+    ShiftRotate(1.0, 1.0).check(torch.tensor([[-3.0, 7.0]]))

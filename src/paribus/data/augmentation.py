@@ -7,11 +7,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
+from paribus.errors import UserError
 from paribus.noise import Noise, NoiseSpec
+from paribus.supplied import Supplied
 
 
 class Augmentation(nn.Module):
     """Base of all augmentations."""
+
+    def check(self, x: Float[Tensor, "examples ..."]) -> None:
+        """Refuse, with a UserError, training examples that it is not made for; families ask before they train."""
 
     def noise_spec(self) -> dict[str, NoiseSpec]:
         """The random numbers that each example needs, by name."""
@@ -80,3 +85,32 @@ class ShiftRotate(Augmentation):
         across = (cos * right - sin * down) * (2 / width)
         along = (sin * right + cos * down) * (2 / height)
         return torch.stack([across, along], dim=-1)
+
+
+class Binarise(Augmentation):
+    """Each number, a probability, drawn to be 0 or 1 anew at each step: dynamic binarisation.
+
+    Args:
+        in_shape: of one example.
+    """
+
+    def __init__(self, in_shape: Supplied[tuple[int, ...]]) -> None:
+        super().__init__()
+        self.in_shape = in_shape
+
+    def noise_spec(self) -> dict[str, NoiseSpec]:
+        """A uniform number for each of an example's."""
+        return {"pixel": NoiseSpec(self.in_shape, "uniform")}
+
+    def forward(self, x: Float[Tensor, "batch ..."], noise: Noise) -> Float[Tensor, "batch ..."]:
+        """1 where the uniform number is below the probability, and else 0: 1 is always 1, and 0 always 0."""
+        return (noise["pixel"] < x).to(x.dtype)
+
+    def check(self, x: Float[Tensor, "examples ..."]) -> None:
+        """Refuse numbers outside [0, 1]."""
+        other = x[~((x >= 0) & (x <= 1))]
+        if len(other):
+            raise UserError(
+                f"augmentation=binarise draws from probabilities in [0, 1], and the training part has "
+                f"{other[0].item():.4g}; of images, keep them with data.input_scaling=dynamic (or none)"
+            )

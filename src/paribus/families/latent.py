@@ -68,6 +68,7 @@ class LatentFamily(Family):
             generator = torch.Generator().manual_seed(0)
             for x in rows["x"].split(rows_at_once(rows["x"])):
                 if part == "train" and self.augmentation:
+                    self.augmentation.check(x)
                     x = self.augmentation(x, draw(self.augmentation.noise_spec(), len(x), generator, like=x))
                 self.likelihood.check(x, f"the {part} part")
 
