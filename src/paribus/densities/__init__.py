@@ -1,5 +1,6 @@
 """Densities of latent-variable models: likelihoods of examples given a code, posteriors and priors of codes."""
 
+from paribus.densities.codes import LatentCode
 from paribus.densities.contract import EvaluablePrior, Likelihood, Prior
 from paribus.densities.gaussian import DiagonalGaussian
 from paribus.densities.likelihoods import Bernoulli, Gaussian, MeanSquaredError
@@ -11,6 +12,7 @@ __all__ = [
     "EvaluablePrior",
     "Gaussian",
     "GaussianMixture",
+    "LatentCode",
     "Likelihood",
     "MeanSquaredError",
     "Prior",

@@ -4,6 +4,8 @@ from paribus.families.aae import AdversarialAutoencoder
 from paribus.families.autoencoder import Autoencoder
 from paribus.families.classification import Classification
 from paribus.families.contract import Family, Phase
+from paribus.families.gan import Gan
+from paribus.families.infogan import InfoGan
 from paribus.families.latent import LatentFamily
 from paribus.families.regression import Regression
 from paribus.families.vae import Vae
@@ -13,6 +15,8 @@ __all__ = [
     "Autoencoder",
     "Classification",
     "Family",
+    "Gan",
+    "InfoGan",
     "LatentFamily",
     "Phase",
     "Regression",

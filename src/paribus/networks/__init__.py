@@ -1,5 +1,6 @@
 """Networks with plain arguments: `[batch, *in] -> [batch, out]`."""
 
+from paribus.networks.constraints import Constraint, SpectralNorm, WeightClipping
 from paribus.networks.contract import Network
 from paribus.networks.convolutional import ConvDecoder, ConvEncoder
 from paribus.networks.lenet import LeNet
@@ -7,4 +8,17 @@ from paribus.networks.linear import Linear, Polynomial
 from paribus.networks.mlp import Mlp
 from paribus.networks.residual import PlainCnn, ResNet
 
-__all__ = ["ConvDecoder", "ConvEncoder", "LeNet", "Linear", "Mlp", "Network", "PlainCnn", "Polynomial", "ResNet"]
+__all__ = [
+    "Constraint",
+    "ConvDecoder",
+    "ConvEncoder",
+    "LeNet",
+    "Linear",
+    "Mlp",
+    "Network",
+    "PlainCnn",
+    "Polynomial",
+    "ResNet",
+    "SpectralNorm",
+    "WeightClipping",
+]

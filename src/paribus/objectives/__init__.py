@@ -20,11 +20,13 @@ from paribus.objectives.loss import (
     RegressionObjective,
     batch_mean,
 )
+from paribus.objectives.penalties import R1, GradientPenalty, Penalty
 from paribus.objectives.pointwise import Absolute, Huber, LogCosh, Quantile, Squared
 from paribus.objectives.robust import Cauchy, Tukey
 from paribus.objectives.variational import BetaTcVae, Elbo, Inference, Iwae, VariationalObjective
 
 __all__ = [
+    "R1",
     "Absolute",
     "AdversarialObjective",
     "BetaTcVae",
@@ -36,6 +38,7 @@ __all__ = [
     "Elbo",
     "Focal",
     "GaussianLikelihood",
+    "GradientPenalty",
     "Hinge",
     "Huber",
     "Inference",
@@ -49,6 +52,7 @@ __all__ = [
     "NonSaturating",
     "Number",
     "Objective",
+    "Penalty",
     "Quantile",
     "Reconstruction",
     "RegressionObjective",
