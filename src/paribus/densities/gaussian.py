@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,7 +14,15 @@ def gaussian_log_density(
     x: Float[Tensor, "*shape"], mean: Float[Tensor, "*shape"], log_variance: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
     """log N(x; mean, exp(log_variance)) of each number, in nats; arguments are broadcast."""
-    return -(LOG_TWO_PI + log_variance + (x - mean).square() * (-log_variance).exp()) / 2
+    return -(LOG_TWO_PI + log_variance + standardised(x, mean, log_variance).square()) / 2
+
+
+def standardised(
+    x: Float[Tensor, "*shape"], mean: Float[Tensor, "*shape"], log_variance: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """(x - mean) / exp(log_variance / 2); 0 at the mean of a deviation too small for its inverse to be a number."""
+    largest = math.log(torch.finfo(log_variance.dtype).max) - 1
+    return (x - mean) * (-log_variance / 2).clamp(max=largest).exp()
 
 
 def kl_from_standard_normal(
@@ -43,4 +52,5 @@ class DiagonalGaussian(NamedTuple):
 
     def log_prob(self, code: Float[Tensor, "samples batch features"]) -> Float[Tensor, "samples batch"]:
         """log q(z | x), in nats."""
-        return gaussian_log_density(code, self.mean, self.log_variance).sum(dim=-1)
+        squares = standardised(code, self.mean, self.log_variance).square()
+        return -((squares + self.log_variance).sum(dim=-1) + self.mean.shape[-1] * LOG_TWO_PI) / 2

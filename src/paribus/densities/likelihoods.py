@@ -5,10 +5,10 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 from paribus.densities.contract import Likelihood
-from paribus.densities.gaussian import gaussian_log_density
+from paribus.densities.gaussian import LOG_TWO_PI, standardised
 from paribus.errors import UserError
 from paribus.number import Number
 
@@ -24,8 +24,8 @@ class Bernoulli(Likelihood):
     def log_prob(
         self, x: Float[Tensor, "batch numbers"], output: Float[Tensor, "*samples batch numbers"]
     ) -> Float[Tensor, "*samples batch"]:
-        """sum of x output - softplus(output)."""
-        return (x * output - softplus(output)).sum(dim=-1)
+        """sum of log sigmoid(output) where x is 1, of log sigmoid(-output) where it is 0."""
+        return logsigmoid((2 * x - 1) * output).sum(dim=-1)
 
     def mean(self, output: Float[Tensor, "*batch numbers"]) -> Float[Tensor, "*batch numbers"]:
         """The probability of a 1."""
@@ -78,7 +78,9 @@ class Gaussian(Likelihood):
         self, x: Float[Tensor, "batch numbers"], output: Float[Tensor, "*samples batch numbers"]
     ) -> Float[Tensor, "*samples batch"]:
         """sum of log N(x; output, scale^2)."""
-        return gaussian_log_density(x, output, self.log_variance(output)).sum(dim=-1)
+        log_variance = self.log_variance(output)
+        squares = standardised(x, output, log_variance).square().sum(dim=-1)
+        return -(squares + x.shape[-1] * (LOG_TWO_PI + log_variance)) / 2
 
 
 class MeanSquaredError(Likelihood):

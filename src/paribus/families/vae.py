@@ -12,7 +12,7 @@ from paribus.densities import DiagonalGaussian, EvaluablePrior, Likelihood
 from paribus.families.contract import OptimizerFactory, Phase, Schedule
 from paribus.families.latent import LatentFamily
 from paribus.networks.contract import NO_NOISE, Network
-from paribus.noise import Noise, NoiseSpec, draw, noise_of
+from paribus.noise import Noise, NoiseSpec, draw, noise_of, within
 from paribus.objectives.loss import Loss
 from paribus.objectives.variational import Inference, VariationalObjective
 from paribus.supplied import Supplied
@@ -55,8 +55,12 @@ class Vae(LatentFamily):
         self.phases = (Phase("loss", self.loss, ("encoder", "decoder", "likelihood", "objective"), optimizer),)
 
     def noise_spec(self) -> dict[str, NoiseSpec]:
-        """The samples of the posterior too, `[samples, features]` an example."""
-        return {**super().noise_spec(), "code": NoiseSpec((self.objective.samples, self.prior.features))}
+        """The samples of the posterior too, `[samples, features]` an example; the decoder's for each of them."""
+        own = {
+            name: NoiseSpec((self.objective.samples, *each.shape), each.distribution)
+            for name, each in within("decoder", self.decoder.noise_spec()).items()
+        }
+        return super().noise_spec() | own | self.held_out_noise_spec()
 
     def held_out_noise_spec(self) -> dict[str, NoiseSpec]:
         """The samples of the posterior: a bound is not one without them."""
@@ -67,7 +71,10 @@ class Vae(LatentFamily):
         x = self.observed(batch, noise)
         posterior = self.posterior(x, noise)
         code = posterior.sample(noise["code"])
-        distortion = self.likelihood.distortion(x.flatten(1), self.decode(code, noise))
+        of_codes = {
+            f"decoder/{name}": each.transpose(0, 1).flatten(0, 1) for name, each in noise_of("decoder", noise).items()
+        }
+        distortion = self.likelihood.distortion(x.flatten(1), self.decode(code, of_codes))
         return self.objective(Inference(posterior, code, distortion, self.prior, self.step / self.total_steps))
 
     def posterior(self, x: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE) -> DiagonalGaussian:
