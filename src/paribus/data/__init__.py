@@ -8,6 +8,7 @@ from paribus.data.idx import Idx
 from paribus.data.image_folder import ImageFolder
 from paribus.data.label_noise import LabelNoise
 from paribus.data.labelled_table import LabelledTable
+from paribus.data.linear_gaussian import LinearGaussian
 from paribus.data.public import AutoMpg, Boston, Diabetes
 from paribus.data.public_classes import BreastCancer, Digits, Mnist5k, Wine
 from paribus.data.synthetic import Line, Sine
@@ -29,6 +30,7 @@ __all__ = [
     "LabelNoise",
     "LabelledTable",
     "Line",
+    "LinearGaussian",
     "Mnist5k",
     "Sine",
     "Table",
