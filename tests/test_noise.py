@@ -38,13 +38,28 @@ def test_each_number_is_drawn_once(monkeypatch, spec, batch, length):
     stream = NoiseStream(spec, batch, seed=0)
     for first in range(0, 192, length):
         stream.span(first, first + length)
-    assert 192 * stream.numbers <= sum(drawn) < (192 + stream.block_steps) * stream.numbers
+    assert 192 * stream.numbers <= sum(drawn) < (192 + max(stream.block_steps.values())) * stream.numbers
 
 
 @pytest.mark.parametrize(("spec", "batch", "steps"), [(BOTH, 5, 64), (LARGE, 16, 5), (LARGE, 128, 1)])
 def test_blocks_are_small_enough_to_keep(spec, batch, steps):
-    """35 numbers a step; 12,544, of which 65,536 hold 5; 100,352, which are more than that."""
-    assert NoiseStream(spec, batch, seed=0).block_steps == steps
+    """15 and 20 numbers a step; 12,544, of which 65,536 hold 5; 100,352, which are more than that."""
+    assert set(NoiseStream(spec, batch, seed=0).block_steps.values()) == {steps}
+
+
+def test_a_name_is_drawn_alike_whatever_else_is_needed():
+    """In another place, beside noise so large that its own blocks are of a single step, by step and by span."""
+    much = {"first": NoiseSpec((), "uniform"), "large": NoiseSpec((100_000,)), **BOTH}
+    alone, beside, like = NoiseStream(BOTH, 5, seed=3), NoiseStream(much, 5, seed=3), torch.zeros(5, 1)
+    assert beside.block_steps["large"] == 1
+    for name in BOTH:
+        assert all(torch.equal(alone.at(step, like)[name], beside.at(step, like)[name]) for step in (0, 1, 64, 65))
+        assert torch.equal(alone.span(60, 70)[name], beside.span(60, 70)[name])
+
+
+def test_names_of_one_kind_have_numbers_of_their_own():
+    noise = NoiseStream({"a": NoiseSpec((3,)), "b": NoiseSpec((3,))}, 5, seed=0).span(0, 2)
+    assert not torch.isclose(noise["a"], noise["b"]).any()
 
 
 def test_moments_and_independence():

@@ -18,7 +18,7 @@ Noise = dict[str, Tensor]
 """Noise of one minibatch by name, each `[batch, *shape]`."""
 
 BLOCK, BLOCK_NUMBERS = 64, 65_536
-"""Steps whose noise is drawn at once, and numbers: fewer steps, but at least one, where a step needs many.
+"""Steps whose noise of a name is drawn at once, and numbers: fewer steps, but at least one, where a step needs many.
 
 Part of what a seed means, so never settings. Small blocks can be kept, a stream a member of a population.
 """
@@ -44,18 +44,18 @@ def noise_of(part: str, noise: Mapping[str, Tensor]) -> Noise:
 
 def draw(spec: Mapping[str, NoiseSpec], examples: int, generator: torch.Generator, like: Tensor | None = None) -> Noise:
     """Noise for some examples from a generator on the CPU, by name; in the dtype and on the device of `like`."""
-    noise = drawn(spec, (examples,), generator)
+    noise = {name: _drawn(each, (examples,), generator) for name, each in spec.items()}
     return noise if like is None else {name: each.to(like) for name, each in noise.items()}
 
 
-def drawn(spec: Mapping[str, NoiseSpec], leading: tuple[int, ...], generator: torch.Generator) -> Noise:
-    """Noise `[*leading, *shape]` by name."""
-    of = {"normal": torch.randn, "uniform": torch.rand}
-    return {name: of[each.distribution](*leading, *each.shape, generator=generator) for name, each in spec.items()}
+def _drawn(spec: NoiseSpec, leading: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Noise `[*leading, *shape]`."""
+    of = torch.randn if spec.distribution == "normal" else torch.rand
+    return of(*leading, *spec.shape, generator=generator)
 
 
 class NoiseStream:
-    """The stream `noise` of a seed.
+    """The streams `noise/<name>` of a seed: each name has its own, so that an arm that needs one more shifts no other.
 
     Args:
         spec: what each example needs, by name.
@@ -64,35 +64,40 @@ class NoiseStream:
 
     Attributes:
         numbers: that a step needs.
-        block_steps: steps whose noise is drawn at once.
+        block_steps: of each name, the steps whose noise is drawn at once.
     """
 
-    def __init__(self, spec: dict[str, NoiseSpec], batch_size: int, seed: int) -> None:
-        self.spec, self.batch_size, self.seed = spec, batch_size, seed
-        self.numbers = batch_size * sum(math.prod(each.shape) for each in spec.values())
-        self.block_steps = max(1, min(BLOCK, BLOCK_NUMBERS // max(1, self.numbers)))
-        self._block: tuple[int, Noise] = (-1, {})
+    def __init__(self, spec: Mapping[str, NoiseSpec], batch_size: int, seed: int) -> None:
+        self.spec, self.batch_size, self.seed = dict(spec), batch_size, seed
+        sizes = {name: batch_size * math.prod(each.shape) for name, each in spec.items()}
+        self.numbers = sum(sizes.values())
+        self.block_steps = {name: max(1, min(BLOCK, BLOCK_NUMBERS // max(1, size))) for name, size in sizes.items()}
+        self._blocks: dict[str, tuple[int, Tensor]] = {}
 
     def at(self, step: int, like: Tensor) -> Noise:
         """The noise of one step for the minibatch `like: [batch, ...]`, in its dtype and on its device."""
-        if not self.spec:
-            return {}
-        number, position = divmod(step, self.block_steps)
-        return {name: block[position, : len(like)].to(like) for name, block in self._drawn(number).items()}
+        rows = len(like)
+        return {
+            name: self._block(name, step // length)[step % length, :rows].to(like)
+            for name, length in self.block_steps.items()
+        }
 
     def span(self, first: int, stop: int) -> Noise:
         """The noise of steps `first` to `stop - 1`, by name, `[steps, batch, *shape]` for whole minibatches."""
-        length = self.block_steps
-        blocks = [self._drawn(number) for number in range(first // length, (stop - 1) // length + 1)]
+        return {name: self._span(name, length, first, stop) for name, length in self.block_steps.items()}
+
+    def _span(self, name: str, length: int, first: int, stop: int) -> Tensor:
+        blocks = [self._block(name, number) for number in range(first // length, (stop - 1) // length + 1)]
         start = first % length
-        return {name: torch.cat([block[name] for block in blocks])[start : start + stop - first] for name in self.spec}
+        return torch.cat(blocks)[start : start + stop - first]
 
-    def _drawn(self, number: int) -> Noise:
+    def _block(self, name: str, number: int) -> Tensor:
         """A block, kept until another is asked for: consecutive spans may begin and end within one."""
-        if self._block[0] != number:
-            self._block = (number, self._draw(number))
-        return self._block[1]
+        kept = self._blocks.get(name)
+        if kept is None or kept[0] != number:
+            kept = self._blocks[name] = (number, self._draw(name, number))
+        return kept[1]
 
-    def _draw(self, number: int) -> Noise:
-        generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", number))
-        return drawn(self.spec, (self.block_steps, self.batch_size), generator)
+    def _draw(self, name: str, number: int) -> Tensor:
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", name, number))
+        return _drawn(self.spec[name], (self.block_steps[name], self.batch_size), generator)

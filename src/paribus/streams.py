@@ -1,9 +1,9 @@
 """Named, stateless random streams.
 
 Every random draw of a run belongs to a stream with a name (`split`, `corruption`, `init/<part>`, `order/<epoch>`,
-`noise/<block>`, `evaluation`), and a stream's seed is a function of the run's seed and that name alone. Nothing drawn
-in one stream can shift another: changing the objective leaves the split, the outliers, the initial weights and the
-order of the batches as they were, and a resumed run needs to know only its step.
+`noise/<name>/<block>`, `evaluation`), and a stream's seed is a function of the run's seed and that name alone. Nothing
+drawn in one stream can shift another: changing the objective leaves the split, the outliers, the initial weights and
+the order of the batches as they were, and a resumed run needs to know only its step.
 """
 
 from hashlib import blake2b
