@@ -1,7 +1,7 @@
 """Which factor is compared, which one runs along the horizontal axis, and which ones make panels."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -42,7 +42,7 @@ class Arrangement:
 def arrange(study: Study) -> Arrangement:
     """The roles that the claims suggest: what most of them contrast is compared; else the first factor is."""
     factors = [factor for factor in (*study.within, *study.factors) if len(factor.levels) > 1]
-    contrasts = Counter(name for claim in study.claims for name in contrasted(claim))
+    contrasts = contrasts_of(study)
     plain = [factor for factor in study.factors if len(factor.levels) > 1]
     compared = max(factors, key=lambda factor: contrasts[factor.name], default=None)
     if compared is None or not contrasts[compared.name]:
@@ -53,6 +53,38 @@ def arrange(study: Study) -> Arrangement:
     if across is None and compared is not None and is_numeric(compared) and not rest:
         compared, across = None, compared
     return Arrangement(compared, across, tuple(factor for factor in rest if factor is not across))
+
+
+def arrange_plane(study: Study, results: Sequence[Result]) -> Arrangement:
+    """The roles in a plane of two metrics: a line runs along the numeric factor with the most levels.
+
+    Of the others, what the claims contrast most is compared, else a numeric one with many levels, else the first. Data
+    sets differ in scale, so that each has panels of its own.
+
+    Args:
+        study: whose factors these are.
+        results: that are drawn; a within-run factor plays a role if they differ in it.
+    """
+    inner = [name for name in study.within_names if len({canonical(r.levels.get(name)) for r in results}) > 1]
+    factors = [
+        *(factor for factor in study.factors if len(factor.levels) > 1),
+        *(factor for factor in study.within if factor.name in inner),
+    ]
+    contrasts = contrasts_of(study)
+    numeric = [factor for factor in factors if is_numeric(factor)]
+    across = max(numeric, key=lambda factor: (len(factor.levels), contrasts[factor.name]), default=None)
+    rest = [factor for factor in factors if factor is not across]
+    compared = max(
+        (factor for factor in rest if not factor.covers("data")),
+        key=lambda factor: (contrasts[factor.name], len(factor.levels) if is_numeric(factor) else 0),
+        default=None,
+    )
+    return Arrangement(compared, across, tuple(factor for factor in rest if factor is not compared))
+
+
+def contrasts_of(study: Study) -> Counter[str]:
+    """How many of the study's claims set levels of each factor against each other."""
+    return Counter(name for claim in study.claims for name in contrasted(claim))
 
 
 def contrasted(claim: object) -> Iterator[str]:

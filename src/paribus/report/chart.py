@@ -39,6 +39,7 @@ class Panel:
         self.top = 28 if title else 10
         self.inner_width = width - self.left - 14
         self.inner_height = height - self.top - (46 if x.label else 28)
+        self.gridded = True
         self.marks: list[str] = []
 
     def at(self, x: float, y: float) -> tuple[float, float]:
@@ -82,6 +83,14 @@ class Panel:
             _, bottom = self.at(x, low if self.y.has(low) else self.y.low)
             across += shift
             path = f"M{across:.1f},{top:.1f}V{bottom:.1f}M{across - 3:.1f},{top:.1f}h6M{across - 3:.1f},{bottom:.1f}h6"
+            self.add(series, f'<path class="whisker stroke{series % COLOURS}" d="{path}"/>')
+
+    def level_whisker(self, low: float, high: float, y: float, series: int) -> None:
+        """A horizontal interval with ends like those of `whisker`."""
+        if self.y.has(y) and math.isfinite(low) and math.isfinite(high):
+            first, level = self.at(low if self.x.has(low) else self.x.low, y)
+            last, _ = self.at(high if self.x.has(high) else self.x.low, y)
+            path = f"M{first:.1f},{level:.1f}H{last:.1f}M{first:.1f},{level - 3:.1f}v6M{last:.1f},{level - 3:.1f}v6"
             self.add(series, f'<path class="whisker stroke{series % COLOURS}" d="{path}"/>')
 
     def bar(self, low: float, high: float, y: float, style: str, hint: str = "") -> None:
@@ -138,7 +147,8 @@ class Panel:
             parts.append(f'<text class="title" x="{self.left:.1f}" y="17">{escape(self.title)}</text>')
         for value, text in self.y.ticks(max(3, int(self.inner_height / 45))):
             level = bottom - self.y.place(value) * self.inner_height
-            parts.append(f'<path class="grid" d="M{self.left:.1f},{level:.1f}H{right:.1f}"/>')
+            if self.gridded:
+                parts.append(f'<path class="grid" d="M{self.left:.1f},{level:.1f}H{right:.1f}"/>')
             place = f'x="{self.left - 6:.1f}" y="{level + 4:.1f}" text-anchor="end"'
             parts.append(f'<text class="tick" {place}>{escape(text)}</text>')
         for value, text in self.x.ticks(max(3, int(self.inner_width / 70))):

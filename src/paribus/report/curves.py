@@ -47,17 +47,16 @@ def curve_figure(
     """One column by step: the median over replicates, and the band that holds the middle 80 %."""
     panels = [panel for title, arms in cells if (panel := curve_panel(arms, column, title))]
     drawn = {series for _, arms in cells for series, runs in arms.items() if runs}
-    notes = [f"Line: median over at most {MOST_RUNS} replicates; band: 10 % to 90 % of them."]
+    told = [f"Line: median over at most {MOST_RUNS} replicates; band: 10 % to 90 % of them."]
     if column.endswith("/loss") and len(drawn) > 1:
-        notes.append("Where arms minimise different objectives, each loss is in units of its own: "
-                     "compare shapes, not heights.")  # fmt: skip
-    if left_out > 0:
-        notes.append(f"{count(left_out, 'more panel')} left out.")
-    note = chosen_note(arrangement)
+        told.append("Where arms minimise different objectives, each loss is in units of its own: "
+                    "compare shapes, not heights.")  # fmt: skip
+    more = f"{count(left_out, 'more panel')} left out." if left_out > 0 else ""
     return Figure(
         name=f"curves-{column.replace('/', '-')}",
         title=f"{column} while training",
-        caption=" ".join(notes) + note,
+        caption=" ".join(told),
+        note=f"{more}{chosen_note(arrangement)}".strip(),
         panels=tuple(panels),
         legend=tuple((n, label(arm)) for n, arm in arrangement.series() if n in drawn and arm is not None),
     )

@@ -9,13 +9,17 @@ from paribus.report.collect import Collected
 from paribus.report.figures import Figure, left_out_note, panel_title
 from paribus.report.reliability import Reliability, ReliabilityPanel, pooled
 from paribus.report.runs import folders
-from paribus.report.summaries import count
 from paribus.study.levels import Cell
 from paribus.study.records import FIT_FILE
 
 KIND = "reliability"
 """Of the drawings that an evaluator leaves for these diagrams."""
 MOST_CELLS = 6
+CAPTION = (
+    "How often answers are right against how sure they are, all replicates pooled. A dot off the grey band is off by "
+    "more than chance would explain; whiskers are 95 % intervals of the share that is right; below, how many examples "
+    "each bin has."
+)
 
 
 def reliability_figures(collected: Collected) -> list[Figure]:
@@ -24,14 +28,9 @@ def reliability_figures(collected: Collected) -> list[Figure]:
     figures = []
     for index, (cell, levels) in enumerate(spread_out(cells)):
         panels = tuple(ReliabilityPanel(pooled(runs), level) for level, runs in levels.items())
-        replicates = max(map(len, levels.values()))
-        caption = (
-            f"How often answers are right against how sure they are, {count(replicates, 'replicate')} pooled. A dot "
-            "off the grey band is off by more than chance would explain; whiskers are 95 % intervals of the share "
-            f"that is right; below, how many examples each bin has. {left_out_note(len(cells) - MOST_CELLS, 'cell')}"
-        ).rstrip()
-        title = panel_title(cell, collected.study)
-        figures.append(Figure(f"{KIND}-{index + 1}", title or "All runs", caption, panels))
+        title = panel_title(cell, collected.study) or "All runs"
+        note = left_out_note(len(cells) - MOST_CELLS, "cell") if index == MOST_CELLS - 1 else ""
+        figures.append(Figure(f"{KIND}-{index + 1}", title, CAPTION, panels, note=note))
     return figures
 
 

@@ -1,7 +1,7 @@
 """The main figures: a metric by factor and arm, with intervals over replicates."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from paribus.report.arrangement import Arrangement, short
@@ -12,7 +12,7 @@ from paribus.report.summaries import Summary, count, mean_interval
 from paribus.study.comparison import Comparison
 from paribus.study.levels import Cell, Level, label
 from paribus.study.numbers import interval, number
-from paribus.study.structure import Factor, Metric, Study
+from paribus.study.structure import Factor, Metric, Scale, Study
 
 MOST_METRICS, MOST_PANELS, MOST_SERIES = 3, 12, 8
 
@@ -23,6 +23,8 @@ class Figure:
 
     Attributes:
         name: of its file.
+        caption: how to read it; stands above the panels.
+        note: what it leaves out; stands below them.
         legend: number and label of each series.
         columns, rows: the numbers that are drawn, as texts.
     """
@@ -32,6 +34,7 @@ class Figure:
     caption: str
     panels: tuple[Panel, ...]
     legend: tuple[tuple[int, str], ...] = ()
+    note: str = ""
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
 
@@ -68,14 +71,9 @@ def metric_figure(comparison: Comparison, arrangement: Arrangement, metric: Metr
         draw([p for p in points if panel_title(p.panel, study) == title], arrangement, metric, title)
         for title in shown[:MOST_PANELS]
     )
-    left_out = sum(point.summary.left_out for point in points)
     notes = [
-        f"{'Geometric mean' if metric.scale == 'log' else 'Mean'} over replicates with its 95 % interval "
-        f"({'log axis, ' if metric.scale == 'log' else ''}{better_way(metric)}).",
         "Intervals of arms may overlap although their paired difference is clear: the comparisons below decide.",
-        f"{count(left_out, 'value')} not drawn, since not finite{' or not positive' if metric.scale == 'log' else ''}."
-        if left_out
-        else "",
+        undrawn_note(sum(point.summary.left_out for point in points), {metric.scale}),
         left_out_note(len(shown) - MOST_PANELS, "panel"),
         left_out_note(len(arms) - MOST_SERIES, "arm"),
     ]
@@ -97,7 +95,9 @@ def metric_figure(comparison: Comparison, arrangement: Arrangement, metric: Metr
     return Figure(
         name=f"metric-{metric.name}",
         title=figure_title(arrangement, metric),
-        caption=" ".join(note for note in notes if note),
+        caption=f"{'Geometric mean' if metric.scale == 'log' else 'Mean'} over replicates with its 95 % interval "
+        f"({'log axis, ' if metric.scale == 'log' else ''}{better_way(metric)}).",
+        note=" ".join(note for note in notes if note),
         panels=panels,
         legend=legend if across else (),
         columns=columns,
@@ -108,6 +108,12 @@ def metric_figure(comparison: Comparison, arrangement: Arrangement, metric: Metr
 def left_out_note(excess: int, noun: str) -> str:
     """Says how many panels or arms are not drawn; empty if all are."""
     return f"{count(excess, f'more {noun}')} left out; results.csv has all." if excess > 0 else ""
+
+
+def undrawn_note(values: int, scales: Collection[Scale]) -> str:
+    """Says how many values have no place on an axis of these scales; empty if all have."""
+    why = f"not finite{' or not positive' if 'log' in scales else ''}"
+    return f"{count(values, 'value')} not drawn, since {why}." if values else ""
 
 
 def figure_title(arrangement: Arrangement, metric: Metric) -> str:
@@ -136,7 +142,7 @@ def draw_across(points: Sequence[Point], arrangement: Arrangement, metric: Metri
     factor = arrangement.across
     assert factor is not None
     x = numeric_axis(factor)
-    y = covering(drawn(points), metric_title(metric), metric.scale == "log")
+    y = covering(on_axis([point.summary for point in points]), metric_title(metric), metric.scale == "log")
     panel = Panel(x, y, title, f"{metric_title(metric)} against {factor.name}. {title}")
     used = list(dict.fromkeys(point.series for point in points))
     for order, series in enumerate(used):
@@ -158,7 +164,7 @@ def draw_arms(points: Sequence[Point], arrangement: Arrangement, metric: Metric,
         for index, point in enumerate(points)
     ]
     panel = Panel(
-        covering(drawn(points), metric_title(metric), metric.scale == "log"),
+        covering(on_axis([point.summary for point in points]), metric_title(metric), metric.scale == "log"),
         Axis(0.4, rows + 0.6, "", marks=marks),
         title,
         f"{metric_title(metric)} of each arm. {title}",
@@ -179,10 +185,10 @@ def numeric_axis(factor: Factor) -> Axis:
     return Axis(axis.low, axis.high, axis.label, axis.log, marks)
 
 
-def drawn(points: Iterable[Point]) -> list[float]:
+def on_axis(summaries: Sequence[Summary]) -> list[float]:
     """Every value that has to be on the axis; an interval's end far from all means does not set its scale."""
-    means = [point.summary.mean for point in points]
-    ends = [end for point in points for end in (point.summary.low, point.summary.high) if math.isfinite(end)]
+    means = [each.mean for each in summaries]
+    ends = [end for each in summaries for end in (each.low, each.high) if math.isfinite(end)]
     low, high = min(means, default=0.0), max(means, default=1.0)
     room = 2 * (high - low) or math.inf
     return means + [end for end in ends if low - room <= end <= high + room]

@@ -47,19 +47,17 @@ def fit_figures(collected: Collected, arrangement: Arrangement) -> list[Figure]:
     if curves:
         legend = tuple((series, label(arm)) for series, arm in arrangement.series() if series in series_of and arm)
         caption = f"Dots: training data; crosses: outliers. Lines: what each arm fitted. First replicate ({replicate})."
-        figures.append(Figure("fits", "Fitted curves", caption + capped(curves), tuple(curves), legend))
+        figures.append(Figure("fits", "Fitted curves", caption, tuple(curves), legend, capped(curves)))
     if scatters:
-        note = chosen_note(arrangement)
-        caption = f"Predictions for held-out data; on the line they are exact. The first replicate ({replicate}).{note}"
-        figures.append(
-            Figure("predictions", "Predictions against targets", caption + capped(scatters), tuple(scatters))
-        )
+        note = f"{chosen_note(arrangement)} {capped(scatters)}".strip()
+        caption = f"Predictions for held-out data; on the line they are exact. The first replicate ({replicate})."
+        figures.append(Figure("predictions", "Predictions against targets", caption, tuple(scatters), note=note))
     return figures
 
 
 def capped(panels: Sequence[Panel]) -> str:
     """A note where there may be more than is drawn."""
-    return f" At most {MOST_PANELS} panels are drawn." if len(panels) == MOST_PANELS else ""
+    return f"At most {MOST_PANELS} panels are drawn." if len(panels) == MOST_PANELS else ""
 
 
 def every_cell(arrangement: Arrangement) -> list[Cell]:

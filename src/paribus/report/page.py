@@ -5,6 +5,7 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -33,6 +34,7 @@ from paribus.study.verdicts import Finding, Verdict
 SECTIONS = (
     ("verdicts", "Verdicts"),
     ("figures", "Results"),
+    ("planes", "Planes"),
     ("comparisons", "Comparisons"),
     ("reliability", "Reliability"),
     ("fits", "Fits"),
@@ -48,7 +50,7 @@ VERDICT_NOTE = (
     "margin and a solid one at no difference. A claim is supported when its test, adjusted for all claims of the study "
     "(Holm), is clear at 0.05; refuted when its opposite is; else undecided. Intervals are at the adjusted level too."
 )
-FIGURES = ("figures", "reliability", "fits", "curves")
+FIGURES = ("figures", "planes", "reliability", "fits", "curves")
 """The sections that show figures alone."""
 FEW_CHOICES = 12
 """A column of the runs table gets a menu if it has at most so many values."""
@@ -84,7 +86,7 @@ def page(
         "limits": f"Each verdict {limits}." if limits else "",
         "no_verdicts": no_verdicts(collected),
         "verdict_note": VERDICT_NOTE,
-        **{name: [shown_figure(figure) for figure in figures.get(name, ())] for name in FIGURES},
+        **{name: shown_figures(figures.get(name, ())) for name in FIGURES},
         "comparisons": tables,
         "failures": failures(collected),
         "pairing": pairing(collected, findings),
@@ -142,11 +144,20 @@ def shown_card(card: Card) -> dict[str, Any]:
     return {**card.__dict__, "chart": Markup(card.chart.svg()) if card.chart else ""}
 
 
+def shown_figures(figures: Sequence[Figure]) -> dict[str, Any]:
+    """The figures of a section, empty if there are none; how to read them is said once if it is the same for all."""
+    captions = {figure.caption for figure in figures}
+    lead = captions.pop() if len(figures) > 1 and len(captions) == 1 else ""
+    shown = [shown_figure(replace(figure, caption="") if lead else figure) for figure in figures]
+    return {"lead": lead, "figures": shown} if shown else {}
+
+
 def shown_figure(figure: Figure) -> dict[str, Any]:
     """A figure with its panels and legend as markup."""
     return {
         "title": figure.title,
         "caption": figure.caption,
+        "note": figure.note,
         "panels": [Markup(panel.svg()) for panel in figure.panels],
         "legend": [{"series": n, "label": text, "swatch": Markup(swatch(n))} for n, text in figure.legend],
         "numbers": PlainTable(figure.columns, figure.rows) if figure.rows else None,

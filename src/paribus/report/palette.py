@@ -36,7 +36,14 @@ STYLE = (
     "stroke-dasharray:5 3}.chart .zone{fill:var(--ink);opacity:.07}.chart .ink{stroke:var(--ink)}"
     ".chart .dot{fill:var(--soft);opacity:.75}.chart .point{opacity:.6}"
     ".chart .cross{fill:none;stroke:var(--ink);stroke-width:1.4}"
-    + "".join(f".stroke{n}{{stroke:var(--s{n})}}.fill{n}{{fill:var(--s{n})}}" for n in range(COLOURS))
+    ".chart .iso{stroke:var(--soft);stroke-width:.9;opacity:.45}.chart .ghost{stroke:var(--soft);fill:none;opacity:.6}"
+    ".chart .isolabel{fill:var(--soft);font-size:11px}"
+    ".chart .said,.chart .isolabel{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}"
+    ".chart .leader{stroke-width:.8;opacity:.7}.chart .said{font-size:11.5px;font-weight:600}"
+    + "".join(
+        f".stroke{n}{{stroke:var(--s{n})}}.fill{n}{{fill:var(--s{n})}}.chart .ink{n}{{fill:var(--s{n})}}"
+        for n in range(COLOURS)
+    )
 )
 
 

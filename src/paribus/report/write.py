@@ -14,6 +14,7 @@ from paribus.report.diagrams import reliability_figures
 from paribus.report.figures import Figure, metric_figures
 from paribus.report.fits import fit_figures
 from paribus.report.page import page
+from paribus.report.planes import plane_figures
 from paribus.report.tables import as_csv, columns_of, comparison_rows, result_columns, result_rows
 from paribus.study.records import write_atomically
 from paribus.study.verdicts import Verdict, judge, to_json
@@ -57,6 +58,7 @@ def report(folder: Path, *, open_page: bool = False) -> ReportFiles:
     findings = all_findings(comparison, arrangement)
     figures = {
         "figures": metric_figures(comparison, arrangement),
+        "planes": plane_figures(collected),
         "reliability": reliability_figures(collected),
         "fits": fit_figures(collected, arrangement),
         "curves": curve_figures(collected, arrangement),
