@@ -13,8 +13,12 @@ LOG_TWO_PI = math.log(2 * math.pi)
 def gaussian_log_density(
     x: Float[Tensor, "*shape"], mean: Float[Tensor, "*shape"], log_variance: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
-    """log N(x; mean, exp(log_variance)) of each number, in nats; arguments are broadcast."""
-    return -(LOG_TWO_PI + log_variance + standardised(x, mean, log_variance).square()) / 2
+    """log N(x; mean, exp(log_variance)) of each number, in nats; arguments are broadcast.
+
+    Points so far out that the square overflows count as being at the edge of that, where a gradient of 0 is one.
+    """
+    edge = math.sqrt(torch.finfo(log_variance.dtype).max) / 2
+    return -(LOG_TWO_PI + log_variance + standardised(x, mean, log_variance).clamp(-edge, edge).square()) / 2
 
 
 def standardised(

@@ -101,16 +101,31 @@ class Elbo(VariationalObjective):
         return Loss(distortion + weight * counted, terms)
 
 
+def log_aggregate(
+    posterior: DiagonalGaussian, code: Float[Tensor, "batch features"], examples: int
+) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
+    """log q(z) and sum_j log q(z_j) at a sample of each posterior of a minibatch, of so many examples in all.
+
+    At a sample of q(z | x_i), q(z) ~ q(z | x_i) / N + (N - 1) / N * (mean of q(z | x_j) over the others): exact where
+    the minibatch is all N examples, and else unbiased, so that its logarithm is too small on average (Jensen).
+    Chen et al. (2018), appendix C.2, averaged over which of the others their stratified minibatch has last. The weights
+    of their C.1, 1 / (N * batch) for all, understate q(z) by up to a factor of N: no term would mean what it is called.
+    """
+    n, others = examples, len(code) - 1
+    own, other = -math.log(n), math.log(max(n - 1, 1) / (n * max(others, 1)))
+    shares = torch.eye(others + 1, dtype=code.dtype, device=code.device) * (own - other) + other
+    # log q(z_i's feature | x_j), [i, j, features]
+    pairs = gaussian_log_density(code[:, None], posterior.mean[None], posterior.log_variance[None])
+    log_joint = torch.logsumexp(pairs.sum(dim=-1) + shares, dim=1)
+    return log_joint, torch.logsumexp(pairs + shares[..., None], dim=1).sum(dim=-1)
+
+
 class BetaTcVae(VariationalObjective):
     """distortion + alpha * mutual information + beta * total correlation + gamma * dimension-wise KL.
 
     The three add up to the rate (Hoffman and Johnson, ELBO surgery, 2016). They are of the aggregate posterior q(z) =
-    mean of q(z | x_n) over the N examples of the training part, which is estimated from the minibatch: for a sample of
-    q(z | x_i), q(z) ~ q(z | x_i) / N + (N - 1) / N * (mean of q(z | x_j) over the others). Chen et al., Isolating
-    Sources of Disentanglement in Variational Autoencoders (2018), appendix C.2, averaged over which example is last in
-    their stratified minibatch. It is exact where the minibatch is the training part, and else unbiased for q(z), whose
-    logarithm it therefore understates (Jensen). The weights of their C.1, 1 / (N * batch) for all, are not used: they
-    understate q(z) by up to a factor of N, so that the terms would not mean what they are called.
+    mean of q(z | x_n) over the training part, which `log_aggregate` estimates from the minibatch.
+    Source: Chen et al., Isolating Sources of Disentanglement in Variational Autoencoders (2018), equation 2.
 
     Args:
         alpha: weight of I(x; z).
@@ -136,11 +151,8 @@ class BetaTcVae(VariationalObjective):
         `rate` (their sum: a Monte-Carlo estimate) and `elbo`.
         """
         posterior, code = inference.posterior, inference.code[0]
-        dtype, log_shares = code.dtype, self._log_shares(code)
-        # log q(z_i's feature | x_j), [i, j, features]
-        pairs = gaussian_log_density(code[:, None], posterior.mean[None], posterior.log_variance[None])
-        log_joint = torch.logsumexp(pairs.sum(dim=-1) + log_shares, dim=1)
-        log_marginals = torch.logsumexp(pairs + log_shares[..., None], dim=1).sum(dim=-1)
+        dtype = code.dtype
+        log_joint, log_marginals = log_aggregate(posterior, code, self.examples)
         log_posterior, log_prior = posterior.log_prob(inference.code)[0], inference.prior.log_prob(code)
         information = batch_mean(log_posterior - log_joint)
         correlation = batch_mean(log_joint - log_marginals)
@@ -159,12 +171,6 @@ class BetaTcVae(VariationalObjective):
             "elbo": -(distortion + rate),
         }
         return Loss(distortion + weighted, terms)
-
-    def _log_shares(self, code: Float[Tensor, "batch features"]) -> Float[Tensor, "batch batch"]:
-        """The logarithm of what x_j stands for in the aggregate posterior at a sample of q(z | x_i), [i, j]."""
-        n, others = self.examples, len(code) - 1
-        own, other = -math.log(n), math.log(max(n - 1, 1) / (n * max(others, 1)))
-        return torch.eye(others + 1, dtype=code.dtype, device=code.device) * (own - other) + other
 
 
 class Iwae(VariationalObjective):
