@@ -4,6 +4,7 @@ from paribus.data.cifar import Cifar
 from paribus.data.contamination import Contamination
 from paribus.data.contract import InMemoryData
 from paribus.data.gaussian_classes import GaussianClasses
+from paribus.data.gaussian_mixtures import GridOfGaussians, RingOfGaussians, ShiftedGaussian
 from paribus.data.idx import Idx
 from paribus.data.image_folder import ImageFolder
 from paribus.data.label_noise import LabelNoise
@@ -24,6 +25,7 @@ __all__ = [
     "Diabetes",
     "Digits",
     "GaussianClasses",
+    "GridOfGaussians",
     "Idx",
     "ImageFolder",
     "InMemoryData",
@@ -32,6 +34,8 @@ __all__ = [
     "Line",
     "LinearGaussian",
     "Mnist5k",
+    "RingOfGaussians",
+    "ShiftedGaussian",
     "Sine",
     "Table",
     "Uci",
