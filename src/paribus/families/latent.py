@@ -108,6 +108,11 @@ class LatentFamily(Family):
         """Codes drawn from the prior."""
         return self.prior.sample(draw(self.prior.noise_spec(), n, generator, like=next(self.parameters())))
 
+    def draw_example(self, n: int, generator: torch.Generator) -> Float[Tensor, "n numbers"]:
+        """Examples of the kind that the data has, at codes drawn from the prior, flat."""
+        output = self.decode(self.sample_prior(n, generator))
+        return self.likelihood.example(output, torch.rand(output.shape, generator=generator).to(output))
+
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n numbers"]:
         """Expected examples at codes drawn from the prior, flat."""
         return self.likelihood.mean(self.decode(self.sample_prior(n, generator)))
