@@ -69,19 +69,19 @@ class AdversarialAutoencoder(LatentFamily):
 
     def discriminator_loss(self, batch: Batch, noise: Noise) -> Loss:
         """The discriminator's objective; no gradient reaches the encoder."""
-        return self.objective.discriminator(*self._logits(self._codes(batch, noise).detach(), noise))
+        return self.objective.discriminator(
+            self._of_prior(noise), self._logits(self._codes(batch, noise).detach(), noise)
+        )
 
     def generator_loss(self, batch: Batch, noise: Noise) -> Loss:
         """The encoder's."""
-        return self.objective.generator(*self._logits(self._codes(batch, noise), noise))
+        return self.objective.generator(lambda: self._of_prior(noise), self._logits(self._codes(batch, noise), noise))
 
     def _codes(self, batch: Batch, noise: Noise) -> Float[Tensor, "batch features"]:
         return self.code(self.observed(batch, noise), noise)
 
-    def _logits(
-        self, code: Float[Tensor, "batch features"], noise: Noise
-    ) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
-        """Of samples of the prior, and of codes."""
-        given = noise_of("discriminator", noise)
-        real = self.discriminator(self.prior.sample(noise_of("prior", noise)), given)
-        return real.squeeze(-1), self.discriminator(code, given).squeeze(-1)
+    def _of_prior(self, noise: Noise) -> Float[Tensor, "batch"]:
+        return self._logits(self.prior.sample(noise_of("prior", noise)), noise)
+
+    def _logits(self, code: Float[Tensor, "batch features"], noise: Noise) -> Float[Tensor, "batch"]:
+        return self.discriminator(code, noise_of("discriminator", noise)).squeeze(-1)

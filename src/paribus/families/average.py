@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from paribus.number import Number
+
 
 class WeightAverage(nn.Module):
     """average <- decay * average + (1 - decay) * weights, from the initial weights on; buffers, so that it stacks.
@@ -20,22 +22,21 @@ class WeightAverage(nn.Module):
         ValueError: decay is out of range.
     """
 
+    decay = Number(least=0, below=1)
+
     def __init__(self, module: nn.Module, decay: float) -> None:
         super().__init__()
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay is {decay}, expected a number of at least 0 and below 1")
+        self.decay = decay
         self.names = [name for name, _ in module.named_parameters()]
         for number, parameter in enumerate(module.parameters()):
             self.register_buffer(f"average_{number}", parameter.detach().clone())
-        self.register_buffer("decay", torch.tensor(decay, dtype=torch.float64), persistent=False)
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
         """Take the module's weights in."""
         for number, parameter in enumerate(module.parameters()):
             average = self.get_buffer(f"average_{number}")
-            decay = self.get_buffer("decay").to(average.dtype)
-            average.copy_(decay * average + (1 - decay) * parameter.detach())
+            average.add_((1 - self.decay).to(average.dtype) * (parameter - average))
 
     def weights(self) -> Mapping[str, Tensor]:
         """The averages under the names of the module's parameters."""

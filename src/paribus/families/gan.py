@@ -12,7 +12,7 @@ from paribus.data.chunks import Batch
 from paribus.densities import Prior
 from paribus.families.average import WeightAverage
 from paribus.families.contract import Family, OptimizerFactory, Phase, Schedule
-from paribus.networks.constraints import Constraint
+from paribus.networks.constraints import Constraint, follow
 from paribus.networks.contract import NO_NOISE, Network
 from paribus.noise import Noise, NoiseSpec, draw, noise_of, within
 from paribus.objectives.adversarial import AdversarialObjective
@@ -119,6 +119,7 @@ class Gan(Family):
 
     def discriminator_loss(self, batch: Batch, noise: Noise) -> Loss:
         """The discriminator's objective, and the penalty as the term `penalty`."""
+        follow(self.discriminator)
         real = self.observed(batch, noise)
         turn = noise_of("discriminator", noise)
         with torch.no_grad():
@@ -137,7 +138,10 @@ class Gan(Family):
             self.average.update(self.generator)
         turn = noise_of("generator", noise)
         output = self.discriminator(self.generated(turn), noise_of("fake", turn))
-        real = self.score(self.observed(batch, noise), noise_of("real", turn))
+
+        def real() -> Float[Tensor, "batch"]:
+            return self.score(self.observed(batch, noise), noise_of("real", turn))
+
         return self.completed(self.objective.generator(real, output[:, 0]), output, turn)
 
     def completed(self, loss: Loss, output: Float[Tensor, "batch out"], turn: Noise) -> Loss:

@@ -15,6 +15,7 @@ from paribus.families.gan import TURNS, Gan
 from paribus.networks.constraints import Constraint
 from paribus.networks.contract import Network
 from paribus.noise import Noise, NoiseSpec, draw, noise_of, within
+from paribus.number import Number
 from paribus.objectives.adversarial import AdversarialObjective
 from paribus.objectives.loss import Loss, batch_mean
 from paribus.objectives.penalties import Penalty
@@ -37,6 +38,8 @@ class InfoGan(Gan):
     Raises:
         ValueError: an argument is out of range.
     """
+
+    information = Number(least=0)
 
     def __init__(
         self,
@@ -73,8 +76,6 @@ class InfoGan(Gan):
             constraint,
             augmentation,
         )
-        if not 0 <= information < float("inf"):
-            raise ValueError(f"information is {information}, expected a finite weight of at least 0")
         self.code, self.information = code, information
 
     @classmethod
@@ -105,7 +106,7 @@ class InfoGan(Gan):
         """The loss less the weighted information, with the term `information` in nats."""
         code = self.code.sample(noise_of("code", turn))
         bound = batch_mean(self.code.log_q(output[:, 1:], code)) + self.code.entropy
-        return Loss(loss.total - self.information * bound, {**loss.terms, "information": bound})
+        return Loss(loss.total - self.information.to(bound.dtype) * bound, {**loss.terms, "information": bound})
 
     def generated(self, turn: Noise) -> Float[Tensor, "batch ..."]:
         """Examples of a turn's latents and codes."""

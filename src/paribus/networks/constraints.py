@@ -43,15 +43,14 @@ class WeightClipping(Constraint):
 class SpectralNorm(Constraint):
     """Each affine and convolutional layer's weight, as a matrix, is divided by its largest singular value.
 
-    A step of power iteration in each forward of training follows that value.
-
+    That value is followed by power iteration, a step of it before each step of the network: see `follow`.
     Source: Miyato et al., Spectral Normalization for Generative Adversarial Networks (2018), algorithm 1.
 
     Args:
         warmup: iterations before training, so that the first steps are normalised too.
 
     Raises:
-        ValueError: warmup is below 1.
+        ValueError: warmup is below 1, or, of `apply`, the network has weights of which it knows no norm.
     """
 
     def __init__(self, warmup: int) -> None:
@@ -65,15 +64,24 @@ class SpectralNorm(Constraint):
             for name, child in list(parent.named_children()):
                 if type(child) is nn.Linear:
                     setattr(parent, name, SpectralLinear(child, self.warmup))
-                elif type(child) is nn.Conv2d:
+                elif type(child) is nn.Conv2d and child.padding_mode == "zeros":
                     setattr(parent, name, SpectralConv(child, self.warmup))
+        for path, module in network.named_modules():
+            matrices = [each for each in module.parameters(recurse=False) if each.ndim > 1]
+            if matrices and not isinstance(module, Normalised):
+                raise ValueError(
+                    f"{path or 'the network'} is {type(module).__name__}, of which spectral normalisation knows no "
+                    "norm; expected weights in Linear and in Conv2d that pads with zeros"
+                )
         return network
 
 
-class _Normalised(nn.Module):
-    """A layer whose weight is divided by its largest singular value.
+class Normalised(nn.Module):
+    """A layer whose weight is divided by an estimate of its largest singular value.
 
-    `left` is a buffer that is changed in place, so that the layer goes through `functional_call` and `vmap`.
+    Attributes:
+        left: the estimate of the left singular vector, a buffer that is changed in place, so that the layer goes
+            through `functional_call` and `vmap`.
     """
 
     left: Tensor
@@ -86,24 +94,33 @@ class _Normalised(nn.Module):
         start = torch.randn(rows, generator=generator, device="cpu").to(self.weight)
         self.register_buffer("left", normalize(start, dim=0))
         for _ in range(warmup):
-            self._iterate()
+            self.iterate()
 
     @torch.no_grad()
-    def _iterate(self) -> None:
+    def iterate(self) -> None:
+        """A step of power iteration."""
         matrix = self.weight.flatten(1)
-        right = normalize(matrix.mT @ self.left, dim=0)
-        self.left.copy_(normalize(matrix @ right, dim=0))
+        self.left.copy_(normalize(matrix @ normalize(matrix.mT @ self.left, dim=0), dim=0))
 
     def normalised(self) -> Tensor:
-        """The weight divided by the estimate of its largest singular value."""
-        if self.training:
-            self._iterate()
-        matrix, left = self.weight.flatten(1), self.left.clone()  # the next forward changes the buffer
-        right = normalize(matrix.detach().mT @ left, dim=0)
-        return self.weight / (left @ matrix @ right)
+        """The weight divided by left' weight right, in which the singular vectors count as constants."""
+        matrix = self.weight.flatten(1)
+        right = normalize(matrix.detach().mT @ self.left, dim=0)
+        return self.weight / (self.left @ matrix @ right)
 
 
-class SpectralLinear(_Normalised):
+def follow(network: nn.Module) -> None:
+    """Let the spectral norms of a network that is in training follow its weights: a step of power iteration each.
+
+    Not in `forward`, so that all scores of a step are by the same function, also under `torch.func.grad`, which lets
+    nothing be changed in place.
+    """
+    for module in network.modules():
+        if isinstance(module, Normalised) and module.training:
+            module.iterate()
+
+
+class SpectralLinear(Normalised):
     """An affine map of spectral norm 1."""
 
     def forward(self, inputs: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
@@ -111,7 +128,7 @@ class SpectralLinear(_Normalised):
         return linear(inputs, self.normalised(), self.bias)
 
 
-class SpectralConv(_Normalised):
+class SpectralConv(Normalised):
     """A convolution whose kernel, as a matrix of outputs and inputs, has spectral norm 1."""
 
     def __init__(self, layer: nn.Conv2d, warmup: int) -> None:

@@ -1,8 +1,10 @@
 """What a discriminator and a generator minimise, of logits or scores: real examples are to have the higher ones.
 
 Each pair of losses is as its paper has it; what they share is that a term is averaged over the batch once, and that the
-generator's loss is given the real examples' logits too, which only the relativistic one reads.
+generator's loss may ask for the real examples' logits too, which only the relativistic one does.
 """
+
+from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -16,15 +18,17 @@ Logits = Float[Tensor, "batch"]
 class AdversarialObjective(Objective):
     """Of the logits of real and of fake examples, in two turns.
 
-    `discriminator(real [batch], fake [batch]) -> Loss` and `generator(real [batch], fake [batch]) -> Loss`. The
-    discriminator's terms include `discriminator_accuracy`: the share of logits on the right side of 0.
+    `discriminator(real [batch], fake [batch]) -> Loss` and `generator(real () -> [batch], fake [batch]) -> Loss`, where
+    `real` is to be called for the logits of real examples: computing them is a third of a small network's work, so
+    those who do not need them do not pay. The discriminator's terms include `discriminator_accuracy`: the share of
+    logits on the right side of 0.
     """
 
     def discriminator(self, real: Logits, fake: Logits) -> Loss:
         """What the discriminator minimises."""
         raise NotImplementedError(f"{type(self).__name__} must implement discriminator")
 
-    def generator(self, real: Logits, fake: Logits) -> Loss:
+    def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """What the generator of the fake examples minimises."""
         raise NotImplementedError(f"{type(self).__name__} must implement generator")
 
@@ -58,7 +62,7 @@ class Minimax(AdversarialObjective):
         """Its cross entropy: `discriminator_real`, `discriminator_fake` and `discriminator_accuracy`."""
         return _judged(softplus(-real), softplus(fake), real, fake)
 
-    def generator(self, real: Logits, fake: Logits) -> Loss:
+    def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """log(1 - D(fake)), at most 0: `generator_fake`."""
         return _generated(-softplus(fake))
 
@@ -70,7 +74,7 @@ class NonSaturating(Minimax):
     knows nothing loses 2 log 2 = 1.386 nats. Source: Goodfellow et al. (2014), section 3.
     """
 
-    def generator(self, real: Logits, fake: Logits) -> Loss:
+    def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """-log D(fake): `generator_fake`."""
         return _generated(softplus(-fake))
 
@@ -86,7 +90,7 @@ class LeastSquares(AdversarialObjective):
         """`discriminator_real`, `discriminator_fake` and `discriminator_accuracy`."""
         return _judged((real - 1).square() / 2, fake.square() / 2, real - 0.5, fake - 0.5)
 
-    def generator(self, real: Logits, fake: Logits) -> Loss:
+    def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """`generator_fake`."""
         return _generated((fake - 1).square() / 2)
 
@@ -102,7 +106,7 @@ class Wasserstein(AdversarialObjective):
         """`discriminator_real`, `discriminator_fake` and `discriminator_accuracy`."""
         return _judged(-real, fake, real, fake)
 
-    def generator(self, real: Logits, fake: Logits) -> Loss:
+    def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """`generator_fake`."""
         return _generated(-fake)
 
@@ -117,7 +121,7 @@ class Hinge(AdversarialObjective):
         """`discriminator_real`, `discriminator_fake` and `discriminator_accuracy`."""
         return _judged(relu(1 - real), relu(1 + fake), real, fake)
 
-    def generator(self, real: Logits, fake: Logits) -> Loss:
+    def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """`generator_fake`."""
         return _generated(-fake)
 
@@ -133,8 +137,9 @@ class RelativisticAverage(AdversarialObjective):
         more_real, more_fake = real - batch_mean(fake), fake - batch_mean(real)
         return _judged(softplus(-more_real), softplus(more_fake), more_real, more_fake)
 
-    def generator(self, real: Logits, fake: Logits) -> Loss:
+    def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """The same with the kinds exchanged: `generator_real` and `generator_fake`."""
-        on_real = batch_mean(softplus(real - batch_mean(fake)))
-        on_fake = batch_mean(softplus(batch_mean(real) - fake))
+        logits = real()
+        on_real = batch_mean(softplus(logits - batch_mean(fake)))
+        on_fake = batch_mean(softplus(batch_mean(logits) - fake))
         return Loss(on_real + on_fake, {"generator_real": on_real, "generator_fake": on_fake})

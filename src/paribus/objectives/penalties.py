@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from paribus.noise import NoiseSpec
 from paribus.number import Number
+from paribus.objectives.loss import batch_mean
 
 Critic = Callable[[Float[Tensor, "batch ..."]], Float[Tensor, "batch"]]
 LEAST_SQUARE = 1e-20
@@ -77,7 +78,7 @@ class GradientPenalty(Penalty):
         share = noise["between"].reshape(-1, *[1] * (real.ndim - 1))
         points = share * real + (1 - share) * fake
         excess = squared_gradient_norms(critic, points).clamp(min=LEAST_SQUARE).sqrt() - 1
-        return self.weight.to(real.dtype) * (excess.relu() if self.one_sided else excess).square().mean()
+        return self.weight.to(real.dtype) * batch_mean((excess.relu() if self.one_sided else excess).square())
 
 
 class R1(Penalty):
@@ -106,4 +107,4 @@ class R1(Penalty):
         noise: Mapping[str, Tensor],
     ) -> Float[Tensor, ""]:
         """The penalty of a minibatch."""
-        return self.weight.to(real.dtype) / 2 * squared_gradient_norms(critic, real).mean()
+        return self.weight.to(real.dtype) / 2 * batch_mean(squared_gradient_norms(critic, real))
