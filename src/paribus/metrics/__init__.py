@@ -9,10 +9,12 @@ from paribus.metrics.calibration import (
     squared_calibration_error,
 )
 from paribus.metrics.ece_interval import EceInterval, ece_interval
+from paribus.metrics.energy import energy_distance
 from paribus.metrics.floor import CalibrationTest, calibration_floor, calibration_test
 from paribus.metrics.frechet import frechet_distance
 from paribus.metrics.kernel_distance import kernel_distance
-from paribus.metrics.modes import points_in_modes
+from paribus.metrics.modes import ModeCoverage, divergence_from_uniform, mode_coverage, points_in_modes
+from paribus.metrics.precision_recall import PrecisionRecall, precision_recall
 from paribus.metrics.predictions import log_probabilities, top_label
 from paribus.metrics.proper import (
     BrierDecomposition,
@@ -35,7 +37,9 @@ __all__ = [
     "CalibrationTest",
     "EceInterval",
     "ExpectedCalibrationError",
+    "ModeCoverage",
     "NegativeLogLikelihood",
+    "PrecisionRecall",
     "RiskCoverage",
     "accuracy",
     "auroc",
@@ -48,7 +52,9 @@ __all__ = [
     "classwise_brier_decomposition",
     "classwise_calibration_error",
     "debiased_squared_calibration_error",
+    "divergence_from_uniform",
     "ece_interval",
+    "energy_distance",
     "equal_mass",
     "equal_width",
     "expected_calibration_error",
@@ -56,9 +62,11 @@ __all__ = [
     "kernel_distance",
     "log_probabilities",
     "maximum_calibration_error",
+    "mode_coverage",
     "nll",
     "nll_each",
     "points_in_modes",
+    "precision_recall",
     "risk_coverage",
     "squared_calibration_error",
     "top_label",
