@@ -26,7 +26,7 @@ def probe_accuracy(
     test_label: Int[Tensor, "m"],
     classes: int,
 ) -> float:
-    """The share of test codes that a linear classifier of the training codes gets right; NaN where one is not finite."""
+    """The share of test codes that a linear classifier of the training codes gets right; NaN if one is not finite."""
     train, test = standardised(train, test)
     if not (train.isfinite().all() and test.isfinite().all()):
         return math.nan

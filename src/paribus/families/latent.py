@@ -83,6 +83,13 @@ class LatentFamily(Family):
         given = noise_of("augmentation", noise)
         return self.augmentation(batch["x"], given) if self.augmentation and given else batch["x"]
 
+    def as_trained(self, x: Float[Tensor, "n ..."], generator: torch.Generator) -> Float[Tensor, "n ..."]:
+        """Examples as a step of training sees them: augmented, where there is an augmentation."""
+        if not self.augmentation:
+            return x
+        spec, blocks = within("augmentation", self.augmentation.noise_spec()), x.split(rows_at_once(x))
+        return torch.cat([self.observed({"x": each}, draw(spec, len(each), generator, like=x)) for each in blocks])
+
     def code(
         self, x: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE
     ) -> Float[Tensor, "batch features"]:
