@@ -33,6 +33,11 @@ class AdversarialObjective(Objective):
         raise NotImplementedError(f"{type(self).__name__} must implement generator")
 
 
+def soft_plus(logits: Logits) -> Logits:
+    """log(1 + exp(logit)), to the last digit: beyond torch's own threshold of 20 it would be off by up to 2e-9."""
+    return softplus(logits, threshold=40.0)
+
+
 def accuracy(real: Logits, fake: Logits) -> Float[Tensor, ""]:
     """The share of examples that the sign of the logit tells rightly, real and fake ones weighing alike."""
     return (batch_mean((real > 0).to(real.dtype)) + batch_mean((fake <= 0).to(fake.dtype))) / 2
@@ -60,11 +65,11 @@ class Minimax(AdversarialObjective):
 
     def discriminator(self, real: Logits, fake: Logits) -> Loss:
         """Its cross entropy: `discriminator_real`, `discriminator_fake` and `discriminator_accuracy`."""
-        return _judged(softplus(-real), softplus(fake), real, fake)
+        return _judged(soft_plus(-real), soft_plus(fake), real, fake)
 
     def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """log(1 - D(fake)), at most 0: `generator_fake`."""
-        return _generated(-softplus(fake))
+        return _generated(-soft_plus(fake))
 
 
 class NonSaturating(Minimax):
@@ -76,7 +81,7 @@ class NonSaturating(Minimax):
 
     def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """-log D(fake): `generator_fake`."""
-        return _generated(softplus(-fake))
+        return _generated(soft_plus(-fake))
 
 
 class LeastSquares(AdversarialObjective):
@@ -135,11 +140,11 @@ class RelativisticAverage(AdversarialObjective):
     def discriminator(self, real: Logits, fake: Logits) -> Loss:
         """`discriminator_real`, `discriminator_fake` and `discriminator_accuracy`."""
         more_real, more_fake = real - batch_mean(fake), fake - batch_mean(real)
-        return _judged(softplus(-more_real), softplus(more_fake), more_real, more_fake)
+        return _judged(soft_plus(-more_real), soft_plus(more_fake), more_real, more_fake)
 
     def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """The same with the kinds exchanged: `generator_real` and `generator_fake`."""
         logits = real()
-        on_real = batch_mean(softplus(logits - batch_mean(fake)))
-        on_fake = batch_mean(softplus(batch_mean(logits) - fake))
+        on_real = batch_mean(soft_plus(logits - batch_mean(fake)))
+        on_fake = batch_mean(soft_plus(batch_mean(logits) - fake))
         return Loss(on_real + on_fake, {"generator_real": on_real, "generator_fake": on_fake})
