@@ -12,6 +12,7 @@ from paribus.data.labelled_table import LabelledTable
 from paribus.data.linear_gaussian import LinearGaussian
 from paribus.data.public import AutoMpg, Boston, Diabetes
 from paribus.data.public_classes import BreastCancer, Digits, Mnist5k, Wine
+from paribus.data.shapes import Shapes
 from paribus.data.synthetic import Line, Sine
 from paribus.data.table import Table
 from paribus.data.uci import Uci
@@ -35,6 +36,7 @@ __all__ = [
     "LinearGaussian",
     "Mnist5k",
     "RingOfGaussians",
+    "Shapes",
     "ShiftedGaussian",
     "Sine",
     "Table",

@@ -13,6 +13,7 @@ from paribus.data.classification import ClassificationData, RawClasses, RawTable
 from paribus.data.contract import Split
 from paribus.data.label_noise import LabelNoise
 from paribus.data.scaling import ScalingKind
+from paribus.data.splitting import consecutive
 from paribus.streams import stream_seed
 from paribus.supplied import Supplied
 
@@ -74,10 +75,8 @@ class GaussianClasses(ClassificationData):
         return RawTableClasses(inputs, label, tuple(map(str, range(classes))), names)
 
     def split(self, raw: RawClasses) -> Split:
-        """The rows in the order in which they were drawn: they are exchangeable."""
-        bounds = [self.n_train, self.n_train + self.n_validation]
-        train, validation, test = np.split(np.arange(len(raw.label)), bounds)
-        return {"train": train, "validation": validation, "test": test}
+        """The rows in the order in which they were drawn."""
+        return consecutive(self.n_train, self.n_validation, self.n_test)
 
     def log_posterior(self, inputs: NDArray[np.float64]) -> Float[Tensor, "rows classes"]:
         """log p(class | x) of raw inputs `[rows, dimensions]`, in nats and float64, of labels without noise."""

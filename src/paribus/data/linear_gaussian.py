@@ -10,10 +10,9 @@ from torch import Tensor
 
 from paribus.data.contract import InMemoryData, Part, tensor_hash
 from paribus.data.precision import check_float32
+from paribus.data.splitting import consecutive
 from paribus.streams import stream_seed
 from paribus.supplied import Supplied
-
-PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
 class LinearGaussian(InMemoryData):
@@ -80,12 +79,13 @@ class LinearGaussian(InMemoryData):
         n, (dimensions, features) = sum(self.counts), self.weight.shape
         latent, scatter = rng.standard_normal((n, features)), rng.standard_normal((n, dimensions))
         rows = latent @ self.weight.T + self.mean + self.noise * scatter
-        for part, x in zip(PARTS, np.split(rows, np.cumsum(self.counts)[:-1]), strict=True):
+        for part, chosen in consecutive(*self.counts).items():
+            x = rows[chosen]
             check_float32({f"x{column}": x[:, column] for column in range(dimensions)}, part, "no scaling")
             self.parts[part] = {"x": torch.from_numpy(x).float()}
         self._pairing = {
             "data": tensor_hash(torch.from_numpy(rows)),
-            "split": tensor_hash(*(self.parts[part]["x"] for part in PARTS)),
+            "split": tensor_hash(*(part["x"] for part in self.parts.values())),
         }
 
     def pairing(self) -> dict[str, str]:

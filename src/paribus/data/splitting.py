@@ -57,6 +57,12 @@ class ResplitRegression(RegressionData):
         return {"train": train, "validation": validation, "test": test}
 
 
+def consecutive(n_train: int, n_validation: int, n_test: int) -> Split:
+    """Rows in the order in which they were drawn, those to train on first: examples drawn anew are exchangeable."""
+    train, validation, test = np.split(np.arange(n_train + n_validation + n_test), [n_train, n_train + n_validation])
+    return {"train": train, "validation": validation, "test": test}
+
+
 @contextmanager
 def naming(path: str) -> Iterator[None]:
     """Put the path of the data before what is told of a mistake in it."""

@@ -12,6 +12,7 @@ from paribus.data.contamination import Contamination
 from paribus.data.contract import Split
 from paribus.data.regression import RawTable, RegressionData
 from paribus.data.scaling import ScalingKind
+from paribus.data.splitting import consecutive
 from paribus.streams import stream_seed
 from paribus.supplied import Supplied
 
@@ -71,11 +72,8 @@ class SyntheticRegression(RegressionData):
         return uniform
 
     def split(self, table: RawTable) -> Split:
-        """The rows in the order in which they were drawn: they are exchangeable."""
-        train, validation, test = np.split(
-            np.arange(len(table.target)), [self.n_train, self.n_train + self.n_validation]
-        )
-        return {"train": train, "validation": validation, "test": test}
+        """The rows in the order in which they were drawn."""
+        return consecutive(self.n_train, self.n_validation, self.n_test)
 
 
 class Line(SyntheticRegression):
