@@ -9,33 +9,16 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 from sklearn.decomposition import PCA
 
-from paribus.densities import Bernoulli, DiagonalGaussian, Gaussian, GaussianMixture, MeanSquaredError, StandardNormal
-from paribus.evaluation.evidence import LinearGaussian, covariance_eigenvalues, linear_gaussian, optimum
-from paribus.families import Vae
-from paribus.networks import Linear, Mlp
-from paribus.objectives import Elbo
-from paribus.schedules import Constant
-
-
-def vae(numbers=5, features=2, likelihood=None, prior=None, decoder=None, encoder=None):
-    torch.manual_seed(0)
-    return Vae(
-        likelihood=likelihood or Gaussian(scale=0.7, learn_scale=False),
-        prior=prior or StandardNormal(features),
-        encoder=encoder or Linear(numbers, 2 * features),
-        decoder=decoder or Linear(features, numbers),
-        objective=Elbo(beta=1.0, free_nats=0.0, ramp=0.0, cycles=1, samples=1),
-        optimizer=torch.optim.Adam,
-        scheduler=Constant(),
-        seed=0,
-    ).eval()
+from paribus.densities import Bernoulli, DiagonalGaussian, Gaussian, GaussianMixture, MeanSquaredError
+from paribus.evaluation.evidence import LinearGaussianModel, covariance_eigenvalues, linear_gaussian, optimum
+from paribus.networks import Mlp
 
 
 def model(numbers, features, variance, seed=0):
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(numbers, features, generator=generator, dtype=torch.float64)
     offset = torch.randn(numbers, generator=generator, dtype=torch.float64)
-    return LinearGaussian(weight, offset, torch.tensor(variance, dtype=torch.float64)), generator
+    return LinearGaussianModel(weight, offset, torch.tensor(variance, dtype=torch.float64)), generator
 
 
 @pytest.mark.parametrize(("numbers", "features"), [(1, 1), (5, 2), (3, 7), (40, 3)])
@@ -63,7 +46,7 @@ def test_the_evidence_is_the_integral_over_the_code():
 @pytest.mark.parametrize("variance", [1e-12, 1e12])
 def test_the_evidence_is_right_at_the_ends_of_the_scale(variance):
     # Two numbers, W = (1, 1)': in the rotated frame the covariance is diag(2 + variance, variance).
-    known = LinearGaussian(torch.ones(2, 1).double(), torch.zeros(2).double(), torch.tensor(variance).double())
+    known = LinearGaussianModel(torch.ones(2, 1).double(), torch.zeros(2).double(), torch.tensor(variance).double())
     x = torch.tensor([[3.0, 3.0]], dtype=torch.float64)
     expected = -math.log(2 * math.pi) - (math.log(2 + variance) + math.log(variance) + 18 / (2 + variance)) / 2
     assert known.log_evidence(x).item() == pytest.approx(expected, rel=1e-9)
@@ -85,17 +68,15 @@ def test_the_closed_elbo_is_what_samples_of_the_posterior_average_to():
     assert error.abs().max() < 6
 
 
-def test_the_elbo_is_the_evidence_at_the_true_posterior_and_below_it_elsewhere():
+def test_the_elbo_is_the_evidence_at_the_true_posterior_and_below_it_elsewhere(true_posterior):
     known, generator = model(numbers=6, features=3, variance=0.4)
     weight = torch.linalg.qr(known.weight)[0] * torch.tensor([3.0, 1.0, 0.2])  # orthogonal: the posterior is diagonal
     known = known._replace(weight=weight)
     x = torch.randn(50, 6, generator=generator, dtype=torch.float64)
-    precision = 1 + weight.square().sum(0) / known.variance
-    mean = (x - known.offset) @ weight / known.variance / precision
-    true = DiagonalGaussian(mean, -precision.log().expand_as(mean))
+    true = true_posterior(known, x)
     torch.testing.assert_close(known.elbo(x, true), known.log_evidence(x), rtol=1e-12, atol=1e-10)
     for change in (0.1, -0.1):
-        assert (known.elbo(x, true._replace(mean=mean + change)) < known.log_evidence(x)).all()
+        assert (known.elbo(x, true._replace(mean=true.mean + change)) < known.log_evidence(x)).all()
         assert (known.elbo(x, true._replace(log_variance=true.log_variance + change)) < known.log_evidence(x)).all()
 
 
@@ -111,7 +92,7 @@ def test_the_elbo_is_the_evidence_at_the_true_posterior_and_below_it_elsewhere()
         (MeanSquaredError(), 2.5),
     ],
 )
-def test_a_linear_family_is_recognised_with_its_numbers(likelihood, variance, dtype):
+def test_a_linear_family_is_recognised_with_its_numbers(vae, likelihood, variance, dtype):
     family = vae(likelihood=likelihood).to(dtype)
     found = linear_gaussian(family)
     assert found.variance.item() == pytest.approx(variance, rel=1e-6)
@@ -119,7 +100,7 @@ def test_a_linear_family_is_recognised_with_its_numbers(likelihood, variance, dt
     torch.testing.assert_close(found.offset, family.decoder.linear.bias.double(), rtol=1e-12, atol=1e-12)
 
 
-def test_other_parts_that_come_to_the_same_model_are_recognised():
+def test_other_parts_that_come_to_the_same_model_are_recognised(vae):
     affine = Mlp(2, 5, hidden=[], activation="relu", normalisation="none", dropout=0.0)
     single = GaussianMixture(features=2, modes=1, radius=0.0, scale=1.0)
     assert linear_gaussian(vae(decoder=affine)) is not None
@@ -127,7 +108,7 @@ def test_other_parts_that_come_to_the_same_model_are_recognised():
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "silu"])
-def test_no_curved_decoder_is_taken_for_an_affine_one(activation):
+def test_no_curved_decoder_is_taken_for_an_affine_one(vae, activation):
     curved = Mlp(2, 5, hidden=[16], activation=activation, normalisation="none", dropout=0.0)
     assert linear_gaussian(vae(decoder=curved)) is None
     for parameter in curved.hidden.parameters():
@@ -143,11 +124,11 @@ def test_no_curved_decoder_is_taken_for_an_affine_one(activation):
         {"prior": GaussianMixture(features=2, modes=1, radius=0.0, scale=0.99)},
     ],
 )
-def test_another_likelihood_or_prior_has_no_exact_evidence(parts):
+def test_another_likelihood_or_prior_has_no_exact_evidence(vae, parts):
     assert linear_gaussian(vae(**parts)) is None
 
 
-def test_asking_leaves_the_random_numbers_of_an_evaluation_alone():
+def test_asking_leaves_the_random_numbers_of_an_evaluation_alone(vae):
     family = vae()
     before = torch.get_rng_state()
     linear_gaussian(family)
@@ -155,22 +136,15 @@ def test_asking_leaves_the_random_numbers_of_an_evaluation_alone():
     assert next(family.parameters()).dtype == torch.float32
 
 
-def examples(n=400, numbers=6, seed=1):
-    rng = np.random.default_rng(seed)
-    rotation = np.linalg.qr(rng.normal(size=(numbers, numbers)))[0]
-    deviations = np.sqrt([4.0, 2.0, 1.2, 0.5, 0.4, 0.3])[:numbers]
-    return torch.from_numpy(rng.normal(size=(n, numbers)) * deviations @ rotation.T + rng.normal(size=numbers))
-
-
-def test_eigenvalues_are_those_of_numpys_covariance():
-    x = examples()
+def test_eigenvalues_are_those_of_numpys_covariance(correlated):
+    x = correlated()
     expected = np.linalg.eigvalsh(np.cov(x.numpy().T, bias=True))[::-1]
     np.testing.assert_allclose(covariance_eigenvalues(x), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("features", [1, 2, 5])
-def test_the_free_optimum_is_sklearns(features):
-    x = examples()
+def test_the_free_optimum_is_sklearns(correlated, features):
+    x = correlated()
     reference = PCA(n_components=features).fit(x.numpy())
     unbiased = covariance_eigenvalues(x) * len(x) / (len(x) - 1)  # sklearn divides by n - 1
     assert optimum(unbiased, features).variance == pytest.approx(reference.noise_variance_, rel=1e-10)
@@ -184,8 +158,8 @@ def test_the_free_optimum_is_sklearns(features):
 
 @pytest.mark.parametrize("features", [1, 3])
 @pytest.mark.parametrize("variance", [None, 0.05, 1.0, 2.5, 6.0])
-def test_no_numerical_optimum_is_better_and_it_has_the_same_rate(features, variance):
-    x = examples()
+def test_no_numerical_optimum_is_better_and_it_has_the_same_rate(correlated, features, variance):
+    x = correlated()
     weight = torch.randn(6, features, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.1
     log_variance = torch.tensor(math.log(variance or 1.0), dtype=torch.float64)
     free = [weight.requires_grad_(), *([log_variance.requires_grad_()] if variance is None else [])]
@@ -195,7 +169,7 @@ def test_no_numerical_optimum_is_better_and_it_has_the_same_rate(features, varia
 
     def loss():
         optimizer.zero_grad()
-        value = -LinearGaussian(weight, x.mean(0), log_variance.exp()).log_evidence(x).mean()
+        value = -LinearGaussianModel(weight, x.mean(0), log_variance.exp()).log_evidence(x).mean()
         value.backward()
         return value
 

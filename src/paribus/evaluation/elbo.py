@@ -15,7 +15,7 @@ from paribus.evaluation.bounds import checked_count, importance_bound, log_weigh
 from paribus.evaluation.codes import CodeMetrics
 from paribus.evaluation.decomposition import rate_terms
 from paribus.evaluation.evidence import (
-    LinearGaussian,
+    LinearGaussianModel,
     covariance_eigenvalues,
     linear_gaussian,
     optimum,
@@ -178,13 +178,13 @@ def _noise_scale(family: Vae, numbers: int) -> dict[str, float]:
     return {} if variance is None else {"noise_scale": variance.sqrt().item()}
 
 
-def _evidence(exact: LinearGaussian, x: Float[Tensor, "batch ..."], on_test: Inferred) -> dict[str, float]:
+def _evidence(exact: LinearGaussianModel, x: Float[Tensor, "batch ..."], on_test: Inferred) -> dict[str, float]:
     evidence = exact.log_evidence(x.flatten(1))
     return {"log_evidence": evidence.mean().item(), "evidence_gap": (evidence - on_test.elbo).mean().item()}
 
 
 def _against_optimum(
-    family: Vae, exact: LinearGaussian, train: Float[Tensor, "batch ..."], on_train: Inferred
+    family: Vae, exact: LinearGaussianModel, train: Float[Tensor, "batch ..."], on_train: Inferred
 ) -> dict[str, float]:
     """How far training got, on the training part: nothing here is an estimate."""
     evidence, eigenvalues = exact.log_evidence(train.flatten(1)), covariance_eigenvalues(train.flatten(1))

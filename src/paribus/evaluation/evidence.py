@@ -25,7 +25,7 @@ AGREEMENT = 1e-9
 """How far apart the two may be, relative to their size: rounding, and no curve of a network."""
 
 
-class LinearGaussian(NamedTuple):
+class LinearGaussianModel(NamedTuple):
     """p(z) = N(0, I), p(x | z) = N(offset + W z, variance I); everything in float64.
 
     Attributes:
@@ -62,7 +62,7 @@ class LinearGaussian(NamedTuple):
         return -self.distortion(x, posterior) - rate
 
 
-def linear_gaussian(family: Vae) -> LinearGaussian | None:
+def linear_gaussian(family: Vae) -> LinearGaussianModel | None:
     """The model that a family is, where it is one of these.
 
     Found by asking, not by the names of its parts: the decoder is evaluated at zero and at the unit codes, which tell
@@ -80,7 +80,7 @@ def linear_gaussian(family: Vae) -> LinearGaussian | None:
     length, size = code.square().sum(dim=1), at_zero.abs().max() + code.abs() @ weight.abs().amax(dim=0)
     affine = _agree(decoder(code).flatten(1), at_zero + code @ weight.T, size[:, None])
     standard = _agree(family.prior.log_prob(code), -(features * LOG_TWO_PI + length) / 2, features + length)
-    return LinearGaussian(weight, at_zero, variance) if affine and standard else None
+    return LinearGaussianModel(weight, at_zero, variance) if affine and standard else None
 
 
 def shared_variance(likelihood: Likelihood, output: Float[Tensor, "numbers"]) -> Float[Tensor, ""] | None:

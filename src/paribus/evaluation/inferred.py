@@ -8,7 +8,7 @@ from torch import Tensor
 
 from paribus.data.contract import rows_at_once
 from paribus.densities import DiagonalGaussian
-from paribus.evaluation.evidence import LinearGaussian
+from paribus.evaluation.evidence import LinearGaussianModel
 from paribus.families.vae import Vae
 from paribus.noise import draw, within
 
@@ -32,7 +32,7 @@ class Inferred(NamedTuple):
         return -(self.distortion + self.rate.sum(dim=1))
 
 
-def inferred(family: Vae, x: Float[Tensor, "batch ..."], samples: int, exact: LinearGaussian | None) -> Inferred:
+def inferred(family: Vae, x: Float[Tensor, "batch ..."], samples: int, exact: LinearGaussianModel | None) -> Inferred:
     """The posterior and the terms of the ELBO of each example, by some samples of each posterior.
 
     Args:
