@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from paribus.report.chart import standalone
-from paribus.report.diagrams import read_drawing
+from paribus.report.diagrams import run_diagrams
 from paribus.report.reliability import Bin, Reliability, ReliabilityPanel, expected_range, pooled, wilson
 
 DRAWING = {"bins": [[0.4, 0.6, 10, 0.5, 0.7], [0.8, 1.0, 30, 0.95, 0.8]], "ece": 0.1625, "floor": 0.08}
@@ -91,9 +91,9 @@ BROKEN = [
 @pytest.mark.parametrize("text", BROKEN)
 def test_what_is_no_drawing_is_not_drawn(tmp_path, text):
     (tmp_path / "fit.json").write_text(text)
-    assert read_drawing(tmp_path / "fit.json") == {}
+    assert run_diagrams(tmp_path / "fit.json") == {}
 
 
 def test_a_drawing_is_read_by_level(tmp_path):
     (tmp_path / "fit.json").write_text(json.dumps({"kind": "reliability", "levels": {"none": DRAWING}}))
-    assert read_drawing(tmp_path / "fit.json") == {"none": ONE}
+    assert run_diagrams(tmp_path / "fit.json") == {"none": ONE}

@@ -7,7 +7,7 @@ from itertools import product
 
 from paribus.study.claims import Better, Ordered
 from paribus.study.comparison import Result
-from paribus.study.levels import Cell, Level, canonical
+from paribus.study.levels import Cell, Level, canonical, label
 from paribus.study.structure import Factor, Study
 
 
@@ -137,3 +137,12 @@ def short(name: str, names: Iterable[str]) -> str:
     """The last part of a dotted name where that is enough to know it from `names`: `fraction`."""
     last = name.split(".")[-1]
     return last if sum(other.split(".")[-1] == last for other in set(names) | {name}) == 1 else name
+
+
+def arm_words(arm: Level, arrangement: Arrangement, study: Study) -> str:
+    """An arm's level, with its factor's name where the level is a mere number; empty where nothing is compared."""
+    factor = arrangement.compared
+    if factor is None:
+        return ""
+    names = [each.name for each in (*study.factors, *study.within)]
+    return f"{short(factor.name, names)}: {label(arm)}" if is_numeric(factor) else label(arm)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from paribus.report.axes import Axis
@@ -190,7 +190,7 @@ def titled(hint: str) -> str:
     return f"<title>{escape(hint)}</title>" if hint else ""
 
 
-def standalone(panels: Sequence[Panel], legend: Sequence[tuple[int, str]]) -> str:
+def standalone(panels: Sequence[Panel], legend: Sequence[tuple[int, str]], key: Callable[[int], str] = swatch) -> str:
     """Panels side by side with their legend, as a file that needs no page: light colours, no CSS variables."""
     width, height = max(panel.width for panel in panels), max(panel.height for panel in panels)
     columns = min(SHEET // width, len(panels))
@@ -201,7 +201,7 @@ def standalone(panels: Sequence[Panel], legend: Sequence[tuple[int, str]]) -> st
         if across + room > columns * width and across > 12:
             across, head = 12.0, head + 22
         keys.append(
-            f'<svg x="{across:.0f}" y="{head}">{swatch(series)}</svg><text x="{across + 40:.0f}" y="{head + 12}">'
+            f'<svg x="{across:.0f}" y="{head}">{key(series)}</svg><text x="{across + 40:.0f}" y="{head + 12}">'
             f"{escape(label)}</text>"
         )
         across += room

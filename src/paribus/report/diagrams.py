@@ -1,11 +1,11 @@
 """Reliability diagrams of a study: which runs are drawn together, and where."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from paribus.report.collect import Collected
+from paribus.report.drawings import read_drawing
 from paribus.report.figures import Figure, left_out_note, panel_title
 from paribus.report.reliability import Reliability, ReliabilityPanel, pooled
 from paribus.report.runs import folders
@@ -47,22 +47,13 @@ def cell_diagrams(collected: Collected, cell: Cell) -> dict[str, list[Reliabilit
     ]
     found: dict[str, list[Reliability]] = {}
     for path in folders(collected, of_cell, FIT_FILE):
-        for level, reliability in read_drawing(path).items():
+        for level, reliability in run_diagrams(path).items():
             found.setdefault(level, []).append(reliability)
     return found
 
 
-def read_drawing(path: Path) -> dict[str, Reliability]:
+def run_diagrams(path: Path) -> dict[str, Reliability]:
     """The diagrams of one run by level of the within-run factor; empty if it drew none."""
-    try:
-        drawing = json.loads(path.read_text())
-    except json.JSONDecodeError:
-        return {}
-    if (
-        not isinstance(drawing, Mapping)
-        or drawing.get("kind") != KIND
-        or not isinstance(drawing.get("levels"), Mapping)
-    ):
-        return {}
-    read = {str(level): Reliability.read(each) for level, each in drawing["levels"].items()}
+    levels = read_drawing(path, KIND).get("levels")
+    read = {str(level): Reliability.read(each) for level, each in levels.items()} if isinstance(levels, dict) else {}
     return {level: each for level, each in read.items() if each is not None and each.bins}

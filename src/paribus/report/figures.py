@@ -1,13 +1,14 @@
 """The main figures: a metric by factor and arm, with intervals over replicates."""
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from paribus.report.arrangement import Arrangement, short
 from paribus.report.axes import Axis, covering
 from paribus.report.chart import Panel
-from paribus.report.palette import COLOURS
+from paribus.report.palette import COLOURS, swatch
+from paribus.report.png import Png
 from paribus.report.summaries import Summary, count, mean_interval
 from paribus.study.comparison import Comparison
 from paribus.study.levels import Cell, Level, label
@@ -18,25 +19,47 @@ MOST_METRICS, MOST_PANELS, MOST_SERIES = 3, 12, 8
 
 
 @dataclass(frozen=True)
+class Image:
+    """A picture of one arm.
+
+    Attributes:
+        name: of its file.
+        label: the arm, in words.
+        description: what it shows, for readers who cannot see it.
+        times: how many times its size it is shown.
+    """
+
+    name: str
+    label: str
+    description: str
+    png: Png
+    times: int
+
+
+@dataclass(frozen=True)
 class Figure:
-    """Panels with one legend.
+    """Panels with one legend, or pictures.
 
     Attributes:
         name: of its file.
         caption: how to read it; stands above the panels.
         note: what it leaves out; stands below them.
         legend: number and label of each series.
+        images: pictures instead of panels.
+        swatch: draws a series for the legend.
         columns, rows: the numbers that are drawn, as texts.
     """
 
     name: str
     title: str
     caption: str
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel, ...] = ()
     legend: tuple[tuple[int, str], ...] = ()
     note: str = ""
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    images: tuple[Image, ...] = ()
+    swatch: Callable[[int], str] = swatch
 
 
 @dataclass(frozen=True)

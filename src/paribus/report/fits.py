@@ -1,6 +1,5 @@
 """What single runs fitted, drawn over their data."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from paribus.report.arrangement import Arrangement, Lookup
 from paribus.report.axes import covering
 from paribus.report.chart import Panel
 from paribus.report.collect import Collected
+from paribus.report.drawings import read_drawing
 from paribus.report.figures import Figure, panel_title
 from paribus.report.palette import COLOURS
 from paribus.report.runs import arm_results, chosen_cells, chosen_note, folders
@@ -81,13 +81,9 @@ def cell_fits(collected: Collected, arrangement: Arrangement, lookup: Lookup, ce
 
 def read_fit(path: Path) -> Fit:
     """The fit in `path`; empty if it is not one."""
-    try:
-        fit = json.loads(path.read_text())
-    except json.JSONDecodeError:
-        return {}
     wanted = {"curve": ("x", "y", "grid", "prediction"), "scatter": ("target", "prediction")}
-    names = wanted.get(str(fit.get("kind"))) if isinstance(fit, dict) else None
-    return fit if names and all(isinstance(fit.get(name), list) and fit[name] for name in names) else {}
+    fit = read_drawing(path, *wanted)
+    return fit if fit and all(isinstance(fit.get(name), list) and fit[name] for name in wanted[fit["kind"]]) else {}
 
 
 def curve_fit_panel(fits: Mapping[int, Fit], title: str) -> Panel:

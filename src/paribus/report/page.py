@@ -18,11 +18,11 @@ from paribus.report.arrangement import Arrangement
 from paribus.report.claims import Card, badges, card
 from paribus.report.collect import Collected
 from paribus.report.contrasts import ContrastTable, contrast_table
-from paribus.report.figures import Figure
+from paribus.report.figures import Figure, Image
 from paribus.report.health import failures, warnings
 from paribus.report.methods import methods
 from paribus.report.pairing import PlainTable, pairing
-from paribus.report.palette import page_style, swatch
+from paribus.report.palette import page_style
 from paribus.report.summaries import count
 from paribus.report.tables import Row, result_columns
 from paribus.study.comparison import Comparison
@@ -37,6 +37,7 @@ SECTIONS = (
     ("planes", "Planes"),
     ("comparisons", "Comparisons"),
     ("reliability", "Reliability"),
+    ("pictures", "Pictures"),
     ("fits", "Fits"),
     ("curves", "Learning curves"),
     ("failures", "Failures"),
@@ -50,7 +51,7 @@ VERDICT_NOTE = (
     "margin and a solid one at no difference. A claim is supported when its test, adjusted for all claims of the study "
     "(Holm), is clear at 0.05; refuted when its opposite is; else undecided. Intervals are at the adjusted level too."
 )
-FIGURES = ("figures", "planes", "reliability", "fits", "curves")
+FIGURES = ("figures", "planes", "reliability", "pictures", "fits", "curves")
 """The sections that show figures alone."""
 FEW_CHOICES = 12
 """A column of the runs table gets a menu if it has at most so many values."""
@@ -159,8 +160,21 @@ def shown_figure(figure: Figure) -> dict[str, Any]:
         "caption": figure.caption,
         "note": figure.note,
         "panels": [Markup(panel.svg()) for panel in figure.panels],
-        "legend": [{"series": n, "label": text, "swatch": Markup(swatch(n))} for n, text in figure.legend],
+        "images": [shown_image(image) for image in figure.images],
+        "legend": [{"series": n, "label": text, "swatch": Markup(figure.swatch(n))} for n, text in figure.legend],
         "numbers": PlainTable(figure.columns, figure.rows) if figure.rows else None,
+    }
+
+
+def shown_image(image: Image) -> dict[str, Any]:
+    """A picture with the size at which it is shown."""
+    width, height = image.times * image.png.width, image.times * image.png.height
+    return {
+        "label": image.label,
+        "alt": image.description,
+        "uri": image.png.uri(),
+        "width": width,
+        "height": height,
     }
 
 

@@ -39,6 +39,8 @@ STYLE = (
     ".chart .iso{stroke:var(--soft);stroke-width:.9;opacity:.45}.chart .ghost{stroke:var(--soft);fill:none;opacity:.6}"
     ".chart .isolabel{fill:var(--soft);font-size:11px}"
     ".chart .said,.chart .isolabel{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}"
+    ".chart .speck{stroke-width:4;stroke-linecap:round;opacity:.65}"
+    ".chart .stitch{fill:none;stroke-width:1.3;opacity:.8}"
     ".chart .leader{stroke-width:.8;opacity:.7}.chart .said{font-size:11.5px;font-weight:600}"
     + "".join(
         f".stroke{n}{{stroke:var(--s{n})}}.fill{n}{{fill:var(--s{n})}}.chart .ink{n}{{fill:var(--s{n})}}"
@@ -63,6 +65,24 @@ def dash(series: int) -> str:
     """The attribute of a series' dashes; colours repeat after eight series, with other dashes."""
     pattern = DASHES[(series + series // COLOURS * 3) % len(DASHES)]
     return f' stroke-dasharray="{pattern}"' if pattern else ""
+
+
+def speck(series: int) -> str:
+    """What stands for one example of a class, from a place on: a dot; a cross once the colours repeat."""
+    return "h0" if series % (2 * COLOURS) < COLOURS else "m-2,-2l4,4m0,-4l-4,4"
+
+
+def speck_style(series: int) -> str:
+    """The CSS class of `speck`."""
+    return f"{'speck' if series % (2 * COLOURS) < COLOURS else 'stitch'} stroke{series % COLOURS}"
+
+
+def speck_swatch(series: int) -> str:
+    """A single speck, for a legend."""
+    return (
+        '<svg class="chart swatch" width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">'
+        f'<path class="{speck_style(series)}" d="M7,7{speck(series)}"/></svg>'
+    )
 
 
 def swatch(series: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from paribus.report.arrangement import Arrangement, arrange_plane, combinations, is_numeric, short
+from paribus.report.arrangement import Arrangement, arm_words, arrange_plane, combinations
 from paribus.report.axes import Axis, covering
 from paribus.report.collect import Collected
 from paribus.report.figures import (
@@ -19,7 +19,7 @@ from paribus.report.plane_panel import PlanePanel, point_hint
 from paribus.report.plane_points import PlanePoint, Total, measured, plane_points, total_of
 from paribus.report.summaries import Summary
 from paribus.study.comparison import Comparison
-from paribus.study.levels import Cell, Level, label
+from paribus.study.levels import Cell, label
 from paribus.study.numbers import MINUS, interval, number
 from paribus.study.planes import Plane
 from paribus.study.structure import Metric, Study
@@ -141,15 +141,6 @@ def plane_panel(
         hints.append(point_hint(point, where, plane.x, plane.y))
     spoken = ". ".join([f"{plane.y} against {plane.x}", *([title] if title else []), *hints])
     return PlanePanel(*axes, points, words, hints, title, spoken, total, faint)
-
-
-def arm_words(arm: Level, arrangement: Arrangement, study: Study) -> str:
-    """An arm's level, with its factor's name where the level is a mere number; empty where nothing is compared."""
-    factor = arrangement.compared
-    if factor is None:
-        return ""
-    names = [each.name for each in (*study.factors, *study.within)]
-    return f"{short(factor.name, names)}: {label(arm)}" if is_numeric(factor) else label(arm)
 
 
 def how_to_read(arrangement: Arrangement, metrics: tuple[Metric, Metric], total: Total | None) -> str:

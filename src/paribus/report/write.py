@@ -2,7 +2,9 @@
 
 import json
 import webbrowser
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from paribus.report.arrangement import arrange
@@ -14,6 +16,7 @@ from paribus.report.diagrams import reliability_figures
 from paribus.report.figures import Figure, metric_figures
 from paribus.report.fits import fit_figures
 from paribus.report.page import page
+from paribus.report.pictures import picture_figures
 from paribus.report.planes import plane_figures
 from paribus.report.tables import as_csv, columns_of, comparison_rows, result_columns, result_rows
 from paribus.study.records import write_atomically
@@ -29,7 +32,7 @@ class ReportFiles:
         results: `results.csv`, a row for each row of a record.
         comparisons: `comparisons.csv`, a row for each arm against the baseline in each cell, by metric.
         verdicts_file: `verdicts.json`.
-        figures: SVG files.
+        figures: SVG files of panels, PNG files of pictures.
         verdicts: the verdicts on the study's claims.
     """
 
@@ -60,6 +63,7 @@ def report(folder: Path, *, open_page: bool = False) -> ReportFiles:
         "figures": metric_figures(comparison, arrangement),
         "planes": plane_figures(collected),
         "reliability": reliability_figures(collected),
+        "pictures": picture_figures(collected, arrangement),
         "fits": fit_figures(collected, arrangement),
         "curves": curve_figures(collected, arrangement),
     }
@@ -70,7 +74,7 @@ def report(folder: Path, *, open_page: bool = False) -> ReportFiles:
         results=folder / "results.csv",
         comparisons=folder / "comparisons.csv",
         verdicts_file=folder / "verdicts.json",
-        figures=tuple(write_figure(folder / "figures", figure) for each in figures.values() for figure in each),
+        figures=write_figures(folder / "figures", [figure for each in figures.values() for figure in each]),
         verdicts=tuple(verdicts),
     )
     write_atomically(files.results, as_csv(rows, result_columns(collected.study)))
@@ -82,9 +86,24 @@ def report(folder: Path, *, open_page: bool = False) -> ReportFiles:
     return files
 
 
-def write_figure(folder: Path, figure: Figure) -> Path:
-    """A figure as a file of its own."""
-    safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in figure.name)[:80]
-    path = folder / f"{safe}.svg"
-    write_atomically(path, standalone(figure.panels, figure.legend))
-    return path
+def write_figures(folder: Path, figures: Iterable[Figure]) -> tuple[Path, ...]:
+    """Figures as files of their own: one for the panels of each, one for each of its pictures."""
+    written: dict[str, Path] = {}
+    for figure in figures:
+        contents: dict[tuple[str, str], str | bytes] = {
+            (image.name, ".png"): image.png.enlarged(image.times) for image in figure.images
+        }
+        if figure.panels:
+            contents[figure.name, ".svg"] = standalone(figure.panels, figure.legend, figure.swatch)
+        for (name, suffix), content in contents.items():
+            name = file_name(name, suffix, written)
+            written[name] = folder / name
+            write_atomically(written[name], content)
+    return tuple(written.values())
+
+
+def file_name(name: str, suffix: str, taken: Collection[str]) -> str:
+    """`name` without what a file's name had better not have, and unlike those that are taken."""
+    safe = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)[:80].strip(".")
+    numbered = (f"{safe}{f'-{number}' if number > 1 else ''}{suffix}" for number in count(1))
+    return next(each for each in numbered if each not in taken)

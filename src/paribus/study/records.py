@@ -172,7 +172,7 @@ def read_records(folder: Path, without: Collection[str] = ()) -> Iterator[RunRec
             yield error
 
 
-def write_atomically(path: Path, text: str, *, durable: bool = True) -> None:
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Replace `path` in one step: whoever reads, sees the old file or the new one, and a full disk leaves the old one.
 
     durable: wait until the content is on the disk, so that a power cut cannot take it either.
@@ -180,8 +180,8 @@ def write_atomically(path: Path, text: str, *, durable: bool = True) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        with temporary.open("w") as stream:
-            stream.write(text)
+        with temporary.open("wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
