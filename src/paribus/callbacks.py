@@ -164,8 +164,9 @@ class ProgressLine(pl.Callback):
         self._shown = now
         step = _step_of(pl_module)
         left = (now - self._start) / (step - self._first) * (self.total_steps - step)
-        loss = trainer.callback_metrics.get("train/loss", torch.nan)
-        text = f"step {step:,} of {self.total_steps:,}   train/loss {float(loss):.4g}   {left:.0f} s left"
+        names = [f"train/{phase.name}" for phase in pl_module.phases]  # type: ignore[union-attr]  # a family's
+        losses = [f"{name} {float(trainer.callback_metrics.get(name, torch.nan)):.4g}" for name in names]
+        text = "   ".join([f"step {step:,} of {self.total_steps:,}", *losses, f"{left:.0f} s left"])
         self.stream.write(f"\r\033[K{text}" if self.stream.isatty() else f"{text}\n")
         self.stream.flush()
 

@@ -17,6 +17,8 @@ from paribus.study.levels import label
 from paribus.study.records import CURVES_FILE
 from paribus.study.structure import Study
 
+TRAINING = ("train/loss", "train/reconstruction", "train/discriminator", "train/generator")
+"""Phases of the families, whose losses are drawn."""
 MOST_PANELS, MOST_RUNS, MOST_STEPS = 4, 20, 120
 
 
@@ -63,10 +65,10 @@ def curve_figure(
 
 
 def shown_columns(logged: Collection[str], study: Study) -> list[str]:
-    """Of the columns that all runs logged: a metric or the loss on held-out data, and the training loss."""
+    """Of the columns that all runs logged: a metric or the loss on held-out data, and the phases' training losses."""
     metrics = [f"val/{metric.name}" for metric in study.metrics]
     held_out = next((name for name in (*metrics, "val/loss") if name in logged), None)
-    return [name for name in (held_out, "train/loss") if name in logged and name is not None]
+    return [name for name in (held_out, *TRAINING) if name in logged and name is not None]
 
 
 def read_curves(path: Path) -> dict[str, dict[float, float]]:
