@@ -1,7 +1,7 @@
 """Which factor is compared, which one runs along the horizontal axis, and which ones make panels."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -137,6 +137,13 @@ def short(name: str, names: Iterable[str]) -> str:
     """The last part of a dotted name where that is enough to know it from `names`: `fraction`."""
     last = name.split(".")[-1]
     return last if sum(other.split(".")[-1] == last for other in set(names) | {name}) == 1 else name
+
+
+def arm_legend(arrangement: Arrangement, drawn: Collection[int], study: Study) -> tuple[tuple[int, str], ...]:
+    """Number and words of each arm that is drawn; empty where nothing is compared."""
+    if arrangement.compared is None:
+        return ()
+    return tuple((n, arm_words(arm, arrangement, study)) for n, arm in arrangement.series() if n in drawn)
 
 
 def arm_words(arm: Level, arrangement: Arrangement, study: Study) -> str:

@@ -34,11 +34,11 @@ class Panel:
     ) -> None:
         self.x, self.y, self.title = x, y, title
         self.description, self.width, self.height = description, width, height
-        widest = max((text_width(text) for _, text in y.ticks()), default=0.0)
-        self.left = 12 + widest + (18 if y.label else 0)
         self.top = 28 if title else 10
-        self.inner_width = width - self.left - 14
         self.inner_height = height - self.top - (46 if x.label else 28)
+        widest = max((text_width(text) for _, text in self.y_ticks()), default=0.0)
+        self.left = 12 + widest + (18 if y.label else 0)
+        self.inner_width = width - self.left - 14
         self.gridded = True
         self.marks: list[str] = []
 
@@ -139,13 +139,17 @@ class Panel:
         """Put an element into the panel, as part of a series or of none."""
         self.marks.append(element if series is None else f'<g data-series="{series}">{element}</g>')
 
+    def y_ticks(self) -> list[tuple[float, str]]:
+        """The ticks of the vertical axis, as many as have room."""
+        return self.y.ticks(max(3, int(self.inner_height / 45)))
+
     def group(self) -> str:
         """The panel's elements, from its upper left corner."""
         right, bottom = self.left + self.inner_width, self.top + self.inner_height
         parts = []
         if self.title:
             parts.append(f'<text class="title" x="{self.left:.1f}" y="17">{escape(self.title)}</text>')
-        for value, text in self.y.ticks(max(3, int(self.inner_height / 45))):
+        for value, text in self.y_ticks():
             level = bottom - self.y.place(value) * self.inner_height
             if self.gridded:
                 parts.append(f'<path class="grid" d="M{self.left:.1f},{level:.1f}H{right:.1f}"/>')

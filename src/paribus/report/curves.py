@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from paribus.report.arrangement import Arrangement
+from paribus.report.arrangement import Arrangement, arm_legend
 from paribus.report.axes import covering
 from paribus.report.chart import Panel
 from paribus.report.collect import Collected
 from paribus.report.figures import Figure, panel_title
 from paribus.report.runs import arm_results, chosen_cells, chosen_note, folders
 from paribus.report.summaries import count, quantile
-from paribus.study.levels import label
 from paribus.study.records import CURVES_FILE
 from paribus.study.structure import Study
 
@@ -39,12 +38,17 @@ def curve_figures(collected: Collected, arrangement: Arrangement) -> list[Figure
             panels.append((panel_title(cell, collected.study), arms))
     logged = [set(curves) for _, arms in panels for each in arms.values() for curves in each if curves]
     columns = shown_columns(set.intersection(*logged) if logged else set(), collected.study)
-    figures = [curve_figure(column, panels, arrangement, len(cells) - len(panels)) for column in columns]
+    left_out = len(cells) - len(panels)
+    figures = [curve_figure(column, panels, arrangement, left_out, collected.study) for column in columns]
     return [figure for figure in figures if figure.panels]
 
 
 def curve_figure(
-    column: str, cells: Sequence[tuple[str, Mapping[int, Sequence[Curves]]]], arrangement: Arrangement, left_out: int
+    column: str,
+    cells: Sequence[tuple[str, Mapping[int, Sequence[Curves]]]],
+    arrangement: Arrangement,
+    left_out: int,
+    study: Study,
 ) -> Figure:
     """One column by step: the median over replicates, and the band that holds the middle 80 %."""
     panels = [panel for title, arms in cells if (panel := curve_panel(arms, column, title))]
@@ -60,7 +64,7 @@ def curve_figure(
         caption=" ".join(told),
         note=f"{more}{chosen_note(arrangement)}".strip(),
         panels=tuple(panels),
-        legend=tuple((n, label(arm)) for n, arm in arrangement.series() if n in drawn and arm is not None),
+        legend=arm_legend(arrangement, drawn, study),
     )
 
 

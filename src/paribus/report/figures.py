@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from paribus.report.arrangement import Arrangement, short
+from paribus.report.arrangement import Arrangement, arm_words, short
 from paribus.report.axes import Axis, covering
 from paribus.report.chart import Panel
 from paribus.report.palette import COLOURS, swatch
@@ -69,6 +69,7 @@ class Point:
     panel: Cell
     series: int
     arm: Level
+    words: str
     across: Level
     summary: Summary
 
@@ -101,7 +102,7 @@ def metric_figure(comparison: Comparison, arrangement: Arrangement, metric: Metr
         left_out_note(len(arms) - MOST_SERIES, "arm"),
     ]
     across = arrangement.across
-    legend = tuple((series, label(arm)) for series, arm in arms if series in used and arm is not None)
+    legend = tuple({point.series: point.words for point in points if point.words}.items())
     inside = [factor.name for factor in (across, arrangement.compared) if factor]
     columns = (*(factor.name for factor in arrangement.panels), *inside, "mean", "95 % interval", "n")
     rows = [
@@ -150,6 +151,7 @@ def means(comparison: Comparison, arrangement: Arrangement, metric: Metric) -> I
     lookup = arrangement.lookup(comparison.results)
     for panel in arrangement.panel_cells():
         for series, arm in arrangement.series():
+            words = arm_words(arm, arrangement, comparison.study)
             for across in arrangement.across.levels if arrangement.across else [None]:
                 cell = dict(panel)
                 if arrangement.compared:
@@ -157,7 +159,7 @@ def means(comparison: Comparison, arrangement: Arrangement, metric: Metric) -> I
                 if arrangement.across:
                     cell[arrangement.across.name] = across
                 values = [r.metrics[metric.name] for r in lookup.at(cell) if metric.name in r.metrics]
-                yield Point(panel, series, arm, across, mean_interval(values, metric.scale))
+                yield Point(panel, series, arm, words, across, mean_interval(values, metric.scale))
 
 
 def draw_across(points: Sequence[Point], arrangement: Arrangement, metric: Metric, title: str) -> Panel:
@@ -175,17 +177,16 @@ def draw_across(points: Sequence[Point], arrangement: Arrangement, metric: Metri
         panel.line([place for place, _ in places], [summary.mean for _, summary in places], series, shift)
         for place, summary in places:
             panel.whisker(place, summary.low, summary.high, series, shift)
-            panel.mark(place, summary.mean, series, hint(mine[0].arm, f"{factor.name}={place:g}", summary), 4.2, shift)
+            panel.mark(
+                place, summary.mean, series, hint(mine[0].words, f"{factor.name}={place:g}", summary), 4.2, shift
+            )
     return panel
 
 
 def draw_arms(points: Sequence[Point], arrangement: Arrangement, metric: Metric, title: str) -> Panel:
     """Means of the arms below each other, where no factor is numeric."""
     rows = len(points)
-    marks = [
-        (float(rows - index), label(point.arm) if arrangement.compared else "all runs")
-        for index, point in enumerate(points)
-    ]
+    marks = [(float(rows - index), point.words or "all runs") for index, point in enumerate(points)]
     panel = Panel(
         covering(on_axis([point.summary for point in points]), metric_title(metric), metric.scale == "log"),
         Axis(0.4, rows + 0.6, "", marks=marks),
@@ -217,9 +218,9 @@ def on_axis(summaries: Sequence[Summary]) -> list[float]:
     return means + [end for end in ends if low - room <= end <= high + room]
 
 
-def hint(arm: Level, where: str, summary: Summary) -> str:
+def hint(arm: str, where: str, summary: Summary) -> str:
     """What a mark says when the pointer rests on it."""
-    names = ", ".join(part for part in (label(arm) if arm is not None else "", where) if part)
+    names = ", ".join(part for part in (arm, where) if part)
     text = f"{number(summary.mean)} {interval(summary.low, summary.high)}, n = {summary.n}"
     return f"{names}: {text}" if names else text
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paribus.report.arrangement import Arrangement, Lookup
+from paribus.report.arrangement import Arrangement, Lookup, arm_legend, arm_words
 from paribus.report.axes import covering
 from paribus.report.chart import Panel
 from paribus.report.collect import Collected
@@ -40,12 +40,12 @@ def fit_figures(collected: Collected, arrangement: Arrangement) -> list[Figure]:
         if tuple(map(canonical, cell.values())) in chosen:
             for series, fit in fits.items():
                 if fit.get("kind") == "scatter" and len(scatters) < MOST_PANELS:
-                    arm = label(arrangement.series()[series][1]) if arrangement.compared else ""
+                    arm = arm_words(arrangement.series()[series][1], arrangement, collected.study)
                     scatters.append(scatter_panel(fit, series, ", ".join(part for part in (arm, title) if part)))
     replicate = f"{collected.study.replicate.key} {label(collected.study.replicate.levels[0])}"
     figures = []
     if curves:
-        legend = tuple((series, label(arm)) for series, arm in arrangement.series() if series in series_of and arm)
+        legend = arm_legend(arrangement, series_of, collected.study)
         caption = f"Dots: training data; crosses: outliers. Lines: what each arm fitted. First replicate ({replicate})."
         figures.append(Figure("fits", "Fitted curves", caption, tuple(curves), legend, capped(curves)))
     if scatters:

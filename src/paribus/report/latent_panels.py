@@ -32,6 +32,7 @@ class CodeMap(Panel):
     ) -> None:
         x, y = (covering([point[axis] for point in points]) for axis in (0, 1))
         super().__init__(x, y, title, description, WIDTH, HEIGHT)
+        self.gridded = False
         unit = max((x.high - x.low) / self.inner_width, (y.high - y.low) / self.inner_height)
         self.x, self.y = widened(x, unit * self.inner_width), widened(y, unit * self.inner_height)
         shown = points[:: math.ceil(len(points) / MOST_POINTS)]

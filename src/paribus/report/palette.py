@@ -81,7 +81,7 @@ def speck_swatch(series: int) -> str:
     """A single speck, for a legend."""
     return (
         '<svg class="chart swatch" width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">'
-        f'<path class="{speck_style(series)}" d="M7,7{speck(series)}"/></svg>'
+        f'<path class="{speck_style(series)}" transform="translate(7,7) scale(1.7)" d="M0,0{speck(series)}"/></svg>'
     )
 
 

@@ -17,7 +17,7 @@ from paribus.study.comparison import Result
 from paribus.study.levels import Cell, canonical, label
 from paribus.study.records import FIT_FILE
 
-MOST_CELLS = 4
+MOST_CELLS = 3
 MOST_TEXT = 600_000
 """Letters of all pictures together, as a page holds them."""
 READABLE = 300
@@ -47,12 +47,12 @@ class Row:
 
     Attributes:
         title: the levels of its panel.
-        note: which runs these are.
+        runs: which runs these are, in words.
         ending: of the names of its files.
     """
 
     title: str
-    note: str
+    runs: str
     ending: str
     arms: tuple[Arm, ...]
 
@@ -76,19 +76,19 @@ def picture_figures(collected: Collected, arrangement: Arrangement) -> list[Figu
     large = f"{count(pictures_left, 'more row')} of pictures left out, so that the page stays small."
     notes = [
         large if pictures_left else "",
-        f"{count(cells_left, 'more panel')} left out." if cells_left else "",
+        f"{count(cells_left, 'more cell')} left out." if cells_left else "",
         f"{count(excess, 'more arm')} left out." if excess > 0 else "",
     ]
     if figures:
-        note = " ".join(note for note in (figures[-1].note, *notes) if note)
-        figures[-1] = replace(figures[-1], note=note)
+        figures[-1] = replace(figures[-1], note=" ".join(note for note in notes if note))
     return figures
 
 
 def picture_rows(collected: Collected, roles: Arrangement) -> tuple[list[Row], int]:
-    """The first cells whose runs left pictures, and the number of cells after them."""
+    """The first cells whose runs left pictures, each data set before another's turn, and the number of the others."""
     lookup = roles.lookup(collected.comparison.results)
-    cells = chosen_cells(roles)
+    others = [factor for factor in roles.panels if not factor.covers("data")]
+    cells = sorted(chosen_cells(roles), key=lambda cell: sum(cell[each.name] != each.levels[0] for each in others))
     rows: list[Row] = []
     for seen, cell in enumerate(cells, start=1):
         ending = f"-{len(rows) + 1}" if len(cells) > 1 else ""
@@ -136,7 +136,7 @@ def kinds(pieces: Mapping[Arm, Mapping[Words, Piece]]) -> list[tuple[Words, dict
 def headed(row: Row, words: Words, kind: str) -> Figure:
     """A figure of one kind without its content."""
     title = ", ".join(part for part in (words.title, row.title) if part)
-    return Figure(f"{kind}-{words.name}{row.ending}", title, words.caption, note=row.note)
+    return Figure(f"{kind}-{words.name}{row.ending}", title, f"{words.caption} {row.runs}".strip())
 
 
 def described(row: Row, words: Words, arm: Arm) -> str:

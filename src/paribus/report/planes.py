@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from paribus.report.arrangement import Arrangement, arm_words, arrange_plane, combinations
+from paribus.report.arrangement import Arrangement, arm_legend, arm_words, arrange_plane, combinations
 from paribus.report.axes import Axis, covering
 from paribus.report.collect import Collected
 from paribus.report.figures import (
@@ -104,9 +104,7 @@ def plane_figure(
             plane_panel(own, axes, title, arrangement, study, plane, total, shown[0][1] if index else ())
             for index, (title, own) in enumerate(shown)
         ),
-        legend=tuple((series, arm_words(point_arm, arrangement, study)) for series, point_arm in used.items())
-        if arrangement.compared and arrangement.across
-        else (),
+        legend=arm_legend(arrangement, used, study) if arrangement.across else (),
         columns=columns(arrangement, plane),
         rows=tuple(table_row(point, arrangement) for point in points),
     )

@@ -49,7 +49,8 @@ class Better:
 
     def sentence(self, metric: "Metric") -> str:
         """The claim in plain English."""
-        text = f"{arm_name(self.arm)} has {better_word(metric)} {metric.name} than {arm_name(self.than)}"
+        arm, than = (arm_name(each) if speaks(each) else describe(only(each)) for each in (self.arm, self.than))
+        text = f"{arm} has {better_word(metric)} {metric.name} than {than}"
         if metric.scale == "log" and self.by != 1:
             text += f", by a factor of more than {self.by:g}"
         if metric.scale == "linear" and self.by != 0:
@@ -152,6 +153,11 @@ def only(cell: Cell) -> Condition:
 def arm_name(arm: Cell) -> str:
     """`absolute`, or `objective=absolute, network=mlp` where several factors tell the arm."""
     return label(next(iter(arm.values()))) if len(arm) == 1 else describe(only(arm))
+
+
+def speaks(arm: Cell) -> bool:
+    """Whether an arm's levels are words, which say what they are of without their factor's name."""
+    return all(isinstance(level, str) for level in arm.values())
 
 
 def better_word(metric: "Metric") -> str:

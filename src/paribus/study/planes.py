@@ -26,7 +26,7 @@ class Plane:
 
 
 def parse_planes(nodes: object, study: "Study") -> tuple[Plane, ...]:
-    """The planes that `nodes`, the list under `planes:`, asks for; UserError if one is not of two metrics of `study`."""
+    """The planes that `nodes`, the list under `planes:`, asks for; UserError if one is not of two of its metrics."""
     if nodes in (None, [], ()):
         return ()
     planes = tuple(_plane(node, study) for node in declared.list_of(nodes, PLACE, f"[{EXAMPLE}]"))

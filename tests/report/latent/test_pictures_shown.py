@@ -133,8 +133,7 @@ def test_a_row_is_one_kind_of_picture_of_all_arms(folder: Path, latent: ModuleTy
     assert [figure.title.split("problem: ")[1] for figure in figures[5:]] == ["mnist5k"] * 5
     first = figures[0]
     assert [image.label for image in first.images] == ["free_nats: 0", "free_nats: 0.5"]
-    assert first.caption == "Odd rows: test images; even rows: their reconstructions."
-    assert first.note == "Of seed 0, at beta = 1."
+    assert first.caption == "Odd rows: test images; even rows: their reconstructions. Of seed 0, at beta = 1."
     for image in first.images:
         assert (pixels_of(image.png.data) == latent.sheet(8, 4, 8, 0)).all()
 
@@ -142,7 +141,17 @@ def test_a_row_is_one_kind_of_picture_of_all_arms(folder: Path, latent: ModuleTy
 def test_a_lone_numeric_factor_stands_side_by_side(tmp_path: Path, latent: ModuleType) -> None:
     figures = figures_of(latent.write_latent_study(tmp_path, BETA, ("digits",), 2))
     assert [image.label for image in figures[0].images] == ["beta: 0.5", "beta: 1", "beta: 4"]
-    assert figures[0].note == "Of seed 0."
+    assert figures[1].caption == "Of seed 0."
+
+
+def test_every_data_set_is_shown_before_a_second_cell_of_one(tmp_path: Path, latent: ModuleType) -> None:
+    factors = {"objective.ramp": [0.0, 0.5], "objective.free_nats": [0.0, 0.5], **BETA}
+    claim = {"id": "a", "kind": "better", "metric": "distortion", "arm": {"objective.free_nats": 0.0},
+             "than": {"objective.free_nats": 0.5}}  # fmt: skip
+    figures = figures_of(latent.write_latent_study(tmp_path, factors, seeds=1, study={"claims": [claim]}))
+    places = list(dict.fromkeys(figure.title.partition(", ")[2] for figure in figures))
+    assert places == ["ramp: 0, problem: digits", "ramp: 0, problem: mnist5k", "ramp: 0.5, problem: digits"]
+    assert figures[-1].note == "1 more cell left out."
 
 
 def test_all_arms_are_of_one_replicate(tmp_path: Path, latent: ModuleType) -> None:
@@ -154,7 +163,7 @@ def test_all_arms_are_of_one_replicate(tmp_path: Path, latent: ModuleType) -> No
     (lost.parent / FIT_FILE).unlink()
     figures = figures_of(folder)
     assert len(figures[0].images) == 3
-    assert figures[0].note == "Of seed 1."
+    assert figures[1].caption == "Of seed 1."
 
 
 class Images(HTMLParser):
