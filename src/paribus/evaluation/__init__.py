@@ -5,6 +5,7 @@ from paribus.evaluation.classification import Calibrated, ClassificationMetrics
 from paribus.evaluation.codes import CodeMetrics
 from paribus.evaluation.contract import Evaluator
 from paribus.evaluation.elbo import ElboMetrics
+from paribus.evaluation.generated import GeneratedMetrics
 from paribus.evaluation.modes import ModeMetrics
 from paribus.evaluation.recentred import Recentred
 from paribus.evaluation.regression import RegressionMetrics
@@ -17,6 +18,7 @@ __all__ = [
     "CodeMetrics",
     "ElboMetrics",
     "Evaluator",
+    "GeneratedMetrics",
     "ModeMetrics",
     "Recentred",
     "RegressionMetrics",

@@ -79,10 +79,10 @@ class Cloud(NamedTuple):
 def game(family: Gan, data: GaussianModes, generator: torch.Generator) -> dict[str, float]:
     """The metrics of `MEASURES`, by name; none where the generator's density is not known.
 
-    `value_of_discriminator` is V(D) = E_p log D + E_q log(1 - D), with D the sigmoid of the score, so it means something
-    for objectives whose scores are logits (minimax, non-saturating); `optimal_value` the largest of any D, `value_gap`
-    what is missing from it, and `jsd` is between p and q, of which none depends on what was minimised.
-    `score_difference` is E_p score - E_q score: of a 1-Lipschitz critic at most the Wasserstein distance.
+    `value_of_discriminator` is V(D) = E_p log D + E_q log(1 - D), with D the sigmoid of the score, so it means
+    something where scores are logits (minimax, non-saturating). `optimal_value` is the largest of any D, `value_gap`
+    what is missing from it, and `jsd` the divergence of p and q, from 0 to log 2. `score_difference` is E_p score -
+    E_q score: of a 1-Lipschitz critic at most the Wasserstein distance.
     `wasserstein_1` is of two Gaussians in one dimension.
 
     All are of the generator that the discriminator was trained against, not of averaged weights. Expectations are by

@@ -14,9 +14,9 @@ from paribus.data.gaussian_mixtures import GaussianModes
 from paribus.errors import UserError
 from paribus.evaluation import adversarial, turns
 from paribus.evaluation.pictures import png
+from paribus.evaluation.stream import stream
 from paribus.families.gan import Gan
 from paribus.metrics import energy_distance, mode_coverage, points_in_modes, precision_recall
-from paribus.streams import stream_seed
 from paribus.study.levels import Level
 from paribus.study.records import Row
 from paribus.study.structure import Metric
@@ -32,10 +32,10 @@ class ModeMetrics:
 
     `modes_covered`, `high_quality` and `reverse_kl` are PacGAN's, with its 2,500 samples: see `ModeCoverage`. In the
     plane the mixture itself has 1 - exp(-9 / 2) = .989 of high quality, and a reverse KL of (modes - 1) / 2 samples.
-    `sample_log_density` is the mean of log p(x) of the samples, beside that of the test part, `data_log_density`: it may
-    be above it, where samples keep to the middle of modes. `energy_distance`, `precision` and `recall` are between
-    the samples and as many examples of the test part, or as it has. The other metrics are told of in
-    `paribus.evaluation.turns` and, where the generator is affine, `paribus.evaluation.adversarial`.
+    `sample_log_density` is the mean of log p(x) of the samples, beside that of the test part, `data_log_density`, which
+    it may exceed: where samples keep to the middle of modes. `energy_distance`, `precision` and `recall` are between
+    the samples and as many examples of the test part, or fewer of both where it has fewer. The other metrics are told
+    of in `paribus.evaluation.turns` and, where the generator is affine, `paribus.evaluation.adversarial`.
 
     Samples are of averaged weights, where there are any.
 
@@ -120,11 +120,6 @@ class ModeMetrics:
         }
 
 
-def stream(data: InMemoryData, name: str) -> torch.Generator:
-    """Random numbers of an evaluation: a function of the seed and of what they are for."""
-    return torch.Generator().manual_seed(stream_seed(data.seed, "evaluation", name))
-
-
 def sample_map(family: Gan, data: GaussianModes, samples: Float[Tensor, "n dimensions"]) -> dict[str, Any]:
     """Samples and held-out examples by their first two numbers; by the number and its score, where it is one alone."""
     kinds = {"held out": data.parts["test"]["x"][:MOST_POINTS].cpu(), "generated": samples[:MOST_POINTS]}
@@ -159,8 +154,8 @@ def surface(family: Gan, data: GaussianModes) -> dict[str, Any]:
     return {
         "name": "discriminator",
         "title": "The discriminator's surface",
-        "caption": f"Its score over the plane from {-reach:g} to {reach:g} in both directions: the brighter, the more real;"
-        " grey is midway between its means on held-out and on generated examples.",
+        "caption": f"Its score over the plane, from {-reach:g} to {reach:g} in both directions: the brighter, the more "
+        "real; grey is midway between its means on held-out and on generated examples.",
         "png": b64encode(png((255 * shade).round().byte().cpu())).decode("ascii"),
         "width": PIXELS,
         "height": PIXELS,

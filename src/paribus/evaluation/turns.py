@@ -1,4 +1,4 @@
-"""What a GAN's training came to: how well its discriminator tells, how steep each turn's loss still is, what was spent."""
+"""What a GAN's training came to: how well its discriminator tells, how steep the losses still are, what was spent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

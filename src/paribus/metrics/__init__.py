@@ -13,6 +13,7 @@ from paribus.metrics.energy import energy_distance
 from paribus.metrics.floor import CalibrationTest, calibration_floor, calibration_test
 from paribus.metrics.frechet import frechet_distance
 from paribus.metrics.kernel_distance import kernel_distance
+from paribus.metrics.memorisation import Memorisation, memorisation
 from paribus.metrics.modes import ModeCoverage, divergence_from_uniform, mode_coverage, points_in_modes
 from paribus.metrics.precision_recall import PrecisionRecall, precision_recall
 from paribus.metrics.predictions import log_probabilities, top_label
@@ -37,6 +38,7 @@ __all__ = [
     "CalibrationTest",
     "EceInterval",
     "ExpectedCalibrationError",
+    "Memorisation",
     "ModeCoverage",
     "NegativeLogLikelihood",
     "PrecisionRecall",
@@ -62,6 +64,7 @@ __all__ = [
     "kernel_distance",
     "log_probabilities",
     "maximum_calibration_error",
+    "memorisation",
     "mode_coverage",
     "nll",
     "nll_each",
