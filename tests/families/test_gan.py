@@ -14,7 +14,7 @@ from paribus.data import RingOfGaussians
 from paribus.densities import StandardNormal
 from paribus.errors import UserError
 from paribus.families import Gan
-from paribus.job import Job, prepared_data, run_job
+from paribus.job import Job, run_job
 from paribus.networks import Mlp, SpectralNorm, WeightClipping
 from paribus.objectives import (
     R1,
@@ -123,10 +123,6 @@ def test_steps_are_minibatches_and_every_kind_is_counted(tmp_path, monkeypatch, 
     assert taken == {"discriminator": 7, "generator": generator_steps}
 
 
-def latent_and(network, latent):
-    return network(latent)
-
-
 def penalty_by_hand(kind, discriminator, real, fake, between):
     """By `autograd.grad` with `create_graph`, as one writes it without `torch.func`."""
     at = (real if kind == "r1" else between[:, None] * real + (1 - between[:, None]) * fake).detach().requires_grad_()
@@ -215,7 +211,7 @@ def job(composer, folder, *words):
 
 
 def test_arms_of_a_seed_are_paired(composer, tmp_path):
-    """Equal data, order and initial weights across objectives, penalties, constraints and averages; not across seeds."""
+    """Equal data, order and initial weights whatever the objective, penalty or constraint; not across seeds."""
     arms = [
         (),
         ("objective=wasserstein", "penalty=gradient_penalty", "family.critic_steps=5"),
@@ -380,10 +376,3 @@ def test_a_gan_learns_where_the_data_is(tmp_path):
     fit(family, tmp_path, data, max_steps=600, validate_every=600, chunk_steps=64)
     mean = family.sample(2000, torch.Generator().manual_seed(0)).mean(dim=0)
     assert mean.tolist() == pytest.approx([2.0, 0.0], abs=0.4)
-
-
-def test_prepared_data_is_what_the_family_is_built_for(composer):
-    """Latents lead to as many numbers as an example has, whatever the prior's."""
-    config = composer.read([*SMALL, "prior=uniform", "prior.features=3"]).resolved
-    assert prepared_data(config).in_shape == (2,)
-    check(config)

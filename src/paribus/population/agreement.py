@@ -6,6 +6,7 @@ from itertools import chain
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from paribus.data.chunks import Batch, Chunk, ChunkLoader
 from paribus.errors import NonFiniteLoss
@@ -85,6 +86,14 @@ def _late(family: Family, total: int) -> list[range]:
     return [range(late, late + 1)] if late >= STEPS else []
 
 
+def _count_steps(family: Family, optimizers: Sequence[Optimizer]) -> None:
+    """Let the optimizers have taken the steps before the family's: a later phase sees what an earlier one has moved."""
+    for phase, optimizer in zip(family.phases, optimizers, strict=True):
+        for state in optimizer.state.values():
+            if "step" in state:
+                state["step"].fill_(-(-family.step // phase.every))
+
+
 def _alone(family: Family, loader: ChunkLoader, held_out: Batch, total: int) -> Values:
     """What a member's loop computes, by name."""
     optimizers = family.configure_optimizers()
@@ -97,6 +106,7 @@ def _alone(family: Family, loader: ChunkLoader, held_out: Batch, total: int) -> 
             values["val/loss"] = deepcopy(family).eval().validation_loss(held_out).total.detach()
         for steps in _late(family, total):
             family.step = steps.start
+            _count_steps(family, optimizers)
             values |= _named("at the last step,", family.advance(loader.chunk(steps), optimizers).means())
     except NonFiniteLoss as error:
         return {"the step of divergence": torch.tensor(float(error.step))}
