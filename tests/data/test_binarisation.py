@@ -6,9 +6,11 @@ import torch
 
 from paribus.data import Digits, GaussianClasses, LabelNoise, Wine
 from paribus.data.binarisation import binarised
-from paribus.data.classification import RawImages
+from paribus.data.classification import RawClasses, RawImages
+from paribus.data.contract import Split
 from paribus.data.idx import Idx
 from paribus.data.stratified import ResplitImages
+from paribus.streams import stream_seed
 
 CLEAN = LabelNoise(0.0, "symmetric")
 PARTS = ("train", "validation", "test")
@@ -32,8 +34,8 @@ class Given(ResplitImages):
         return self.raw_images
 
 
-def given(pixels: np.ndarray, peak: int, scaling: str, seed: int = 0) -> Given:
-    data = Given(0.25, 0.25, 4, CLEAN, scaling, seed)
+def given(pixels: np.ndarray, peak: int, scaling: str, seed: int = 0, kind: type[Given] = Given) -> Given:
+    data = kind(0.25, 0.25, 4, CLEAN, scaling, seed)
     data.raw_images = RawImages(pixels, np.arange(len(pixels)) % 2, ("even", "odd"), peak)
     data.setup()
     return data
@@ -117,6 +119,29 @@ def test_what_was_drawn_is_part_of_the_pairing_and_nothing_else_is() -> None:
     hashes = [each.pairing()["binarisation"] for each in (binary, dynamic, other)]
     assert len(set(hashes)) == 3
     assert digits("binary").pairing() == binary.pairing()
+
+
+class OneSplit(Given):
+    """The same parts for every seed."""
+
+    def split(self, raw: RawClasses) -> Split:
+        return {"train": np.arange(4), "validation": np.arange(4, 6), "test": np.arange(6, 8)}
+
+
+def test_the_pairing_tells_apart_draws_of_held_out_parts() -> None:
+    """Under `dynamic` two seeds share the grey training part, and yet are not the same data."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 1, 6, 6)).astype(np.uint8)
+    first, other = (given(pixels, 255, "dynamic", seed, OneSplit) for seed in (0, 1))
+    assert torch.equal(first.parts["train"]["x"], other.parts["train"]["x"])
+    differing = {name for name, digest in first.pairing().items() if other.pairing()[name] != digest}
+    assert differing == {"binarisation"}
+
+
+def test_pixels_have_a_stream_of_their_own() -> None:
+    """Not that of the noise on the labels, from which they would depend on one another."""
+    rng = np.random.default_rng(stream_seed(0, "corruption"))
+    shared = np.where(rng.integers(255, size=(9, 1, 8, 8), dtype=np.uint8) < 100, 255, 0)
+    assert not np.array_equal(shared, binarised(np.full((9, 1, 8, 8), 100, dtype=np.uint8), 255, 0))
 
 
 def test_raw_inputs_are_told_to_a_network_as_probabilities() -> None:
