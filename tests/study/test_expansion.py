@@ -149,7 +149,7 @@ def test_a_written_value_is_read_back_as_it_was(value):
 
 
 @pytest.mark.parametrize(
-    "value", ["true", "NULL", "nan", "Inf", "1e3", "12", "a b", "it's", "C:\\", "\\'", "${seed}", ""]
+    "value", ["true", "NULL", "nan", "Inf", "1e3", "12", "a b", "it's", "C:\\", "\\'", "${seed}", "café", ""]
 )
 def test_text_that_looks_like_something_else_stays_text(value):
     assert OverridesParser.create().parse_override(f"key={written(value)}").value() == value

@@ -86,6 +86,14 @@ def test_a_declaration_says_what_it_reads_like():
     )
 
 
+def test_a_sentence_says_what_a_number_is_of():
+    study = parse_study(STUDY)
+    claim = Better("a", "bias", {"data.contamination.fraction": 0.2}, {"data.contamination.fraction": 0.0}, 0.0)
+    assert claim.sentence(study.metric("accuracy")) == (
+        "data.contamination.fraction=0.2 has higher accuracy than data.contamination.fraction=0"
+    )
+
+
 def test_cells_are_the_product_without_what_is_excluded():
     cells = parse_study(STUDY).cells()
     assert len(cells) == 3 * 3 * 2 - 3 * 2

@@ -94,7 +94,7 @@ def written(value: Setting | Mapping[str, Setting]) -> str:
         return "[" + ",".join(written(part) for part in value) + "]"
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{written(str(key))}:{written(part)}" for key, part in value.items()) + "}"
-    is_plain = re.fullmatch(r"[A-Za-z_][\w./@+-]*", value)
+    is_plain = re.fullmatch(r"[A-Za-z_][\w./@+-]*", value, re.ASCII)
     if is_plain and value.lower() not in ("true", "false", "null", "nan", "inf"):
         return value
     # Only a backslash that stands before a quote is an escape.
