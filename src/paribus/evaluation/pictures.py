@@ -16,8 +16,8 @@ from paribus.streams import stream_seed
 
 GAP, GAP_SHADE = 1, 128
 """Pixels between the images of a sheet, and how bright they are, from 0 to 255."""
-SAMPLE_ROWS, TRAVERSED, STEPS, GRID = 4, 8, 9, 9
-"""Rows of samples; features that are traversed; steps of each; steps each way where codes are planar."""
+SAMPLE_ROWS, TRAVERSED, STEPS = 3, 6, 7
+"""Rows of samples; features that are traversed; steps of each."""
 REACH = 2.0
 """Standard deviations of the codes, either way from their mean, that a traversal spans."""
 MOST_POINTS = 500
@@ -70,7 +70,7 @@ def traversals(family: LatentFamily, data: InMemoryData, code: Float[Tensor, "n 
     """What is expected along the features whose codes vary the most; over a grid, where there are two."""
     mean, deviation = code.mean(dim=0), code.std(dim=0, correction=0)
     if code.shape[1] == 2:
-        steps = torch.linspace(-REACH, REACH, GRID).double()
+        steps = torch.linspace(-REACH, REACH, STEPS).double()
         offset = torch.stack(torch.meshgrid(steps, steps.flip(0), indexing="xy"), dim=-1)  # [rows, columns, 2]
         caption = "What is expected on a grid of codes: the first feature from left to right, the second upwards"
     else:

@@ -91,6 +91,9 @@ class SampleQuality:
 
 
 def described(yardstick: Yardstick) -> str:
-    """`Features of lenet-300-62371cff, a classifier that is right on 98.1 % of the examples it was not trained on.`"""
-    share = 100 * yardstick.accuracy.item()
-    return f"Features of {yardstick.name}, a classifier that is right on {share:.1f} % of held-out examples."
+    """What measured the samples: `Measured in features of lenet-300-62371cff, a classifier that is right on ...`."""
+    share = f"{100 * yardstick.accuracy.item():.1f} %"
+    return (
+        f"Measured in features of {yardstick.name}, a classifier that is right on {share} of the examples that it was "
+        "not trained on."
+    )
