@@ -5,10 +5,10 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from paribus.densities.contract import Likelihood
-from paribus.densities.gaussian import LOG_TWO_PI, standardised
+from paribus.densities.gaussian import LOG_TWO_PI
 from paribus.errors import UserError
 from paribus.number import Number
 
@@ -25,7 +25,8 @@ class Bernoulli(Likelihood):
         self, x: Float[Tensor, "batch numbers"], output: Float[Tensor, "*samples batch numbers"]
     ) -> Float[Tensor, "*samples batch"]:
         """sum of log sigmoid(output) where x is 1, of log sigmoid(-output) where it is 0."""
-        return logsigmoid((2 * x - 1) * output).sum(dim=-1)
+        entropy = binary_cross_entropy_with_logits(output, x.expand_as(output), reduction="none")
+        return -entropy.sum(dim=-1)
 
     def mean(self, output: Float[Tensor, "*batch numbers"]) -> Float[Tensor, "*batch numbers"]:
         """The probability of a 1."""
@@ -79,8 +80,8 @@ class Gaussian(Likelihood):
     ) -> Float[Tensor, "*samples batch"]:
         """sum of log N(x; output, scale^2)."""
         log_variance = self.log_variance(output)
-        squares = standardised(x, output, log_variance).square().sum(dim=-1)
-        return -(squares + x.shape[-1] * (LOG_TWO_PI + log_variance)) / 2
+        squares = mse_loss(output, x.expand_as(output), reduction="none").sum(dim=-1)
+        return -(squares * (-log_variance).exp() + x.shape[-1] * (LOG_TWO_PI + log_variance)) / 2
 
 
 class MeanSquaredError(Likelihood):
@@ -102,4 +103,4 @@ class MeanSquaredError(Likelihood):
         self, x: Float[Tensor, "batch numbers"], output: Float[Tensor, "*samples batch numbers"]
     ) -> Float[Tensor, "*samples batch"]:
         """The mean over the numbers of (x - output)^2."""
-        return (x - output).square().mean(dim=-1)
+        return mse_loss(output, x.expand_as(output), reduction="none").mean(dim=-1)
