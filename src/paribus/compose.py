@@ -238,7 +238,10 @@ class Composer:
     def _is_named_parts(self, group: str, option: str) -> bool:
         """Whether an option holds parts by name, as loggers do, so that several can stand side by side."""
         chosen = self._loader.repository.load_config(f"{group}/{option}")
-        return chosen is None or not (group == "experiment" or "_target_" in chosen.config)
+        if chosen is None:
+            return True
+        # One that begins from other files of its group is a variant of them.
+        return not (group == "experiment" or "_target_" in chosen.config or chosen.defaults_list)
 
     def _is_shared(self, override: Override) -> bool:
         """Whether Hydra needs the override to compose, rather than to set a value in what is composed."""

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from paribus.data.augmentation import Augmentation
 from paribus.data.chunks import Batch
+from paribus.data.contract import InMemoryData
 from paribus.families.contract import Family, OptimizerFactory, Phase, Schedule
 from paribus.networks.contract import NO_NOISE, Network
 from paribus.noise import Noise, NoiseSpec, noise_of, within
@@ -38,6 +39,11 @@ class Classification(Family):
         super().__init__(scheduler, seed)
         self.network, self.objective, self.augmentation = network, objective, augmentation
         self.phases = (Phase("loss", self.loss, ("network", "objective"), optimizer),)
+
+    def accept(self, data: InMemoryData) -> None:
+        """Refuse inputs that the augmentation cannot take."""
+        if self.augmentation:
+            self.augmentation.check(data.parts["train"]["x"])
 
     def noise_spec(self) -> dict[str, NoiseSpec]:
         """What the network and the augmentation need."""
