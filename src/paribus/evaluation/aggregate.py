@@ -50,7 +50,7 @@ def mode_metrics(prior: Prior, code: Float[Tensor, "n features"]) -> dict[str, f
     """
     if not isinstance(prior, Multimodal):
         return {}
-    centres = prior.centres(code.double().cpu())
+    centres = prior.centres(prior.scale).cpu()  # where the prior's own numbers are
     held = points_in_modes(code.cpu(), centres, WITHIN * prior.scale.item())
     covered = (held >= LEAST_SHARE * len(code)) & (held > 0)
     return {"codes_in_modes": held.sum().item() / len(code), "modes_covered": float(covered.sum())}
