@@ -12,11 +12,11 @@ from paribus.cli import main
 from paribus.compose import Composer, open_tree
 from paribus.curves import Curves
 from paribus.data.augmentation import Augmentation
-from paribus.densities import Bernoulli, Gaussian, GaussianMixture, StandardNormal
+from paribus.densities import Gaussian, GaussianMixture, StandardNormal
 from paribus.errors import UserError
 from paribus.families import Vae
 from paribus.noise import NoiseSpec, draw, noise_of
-from paribus.objectives import BetaTcVae, Elbo, Iwae, Reconstruction, WassersteinMmd
+from paribus.objectives import BetaTcVae, Elbo, Iwae, Reconstruction
 
 GAUSSIAN = {"likelihood": Gaussian(1.0, learn_scale=False)}
 
@@ -173,9 +173,7 @@ def test_samples_come_from_the_prior_through_the_decoder(vae):
     generator = torch.Generator().manual_seed(5)
     code = family.sample_prior(4, generator)
     assert torch.equal(code, torch.randn(4, 2, generator=torch.Generator().manual_seed(5)))
-    torch.testing.assert_close(
-        family.sample(4, torch.Generator().manual_seed(5)), family.decoder(code, {}).sigmoid()
-    )
+    torch.testing.assert_close(family.sample(4, torch.Generator().manual_seed(5)), family.decoder(code, {}).sigmoid())
 
 
 class Crashing(Vae):
