@@ -13,6 +13,8 @@ from paribus.number import Number
 from paribus.objectives.loss import Loss, Objective, batch_mean
 from paribus.supplied import Supplied
 
+NEXT_TO_NOTHING = 1e-300
+
 
 class Inference(NamedTuple):
     """What is inferred of a minibatch.
@@ -86,16 +88,16 @@ class Elbo(VariationalObjective):
     def weight(self, progress: float) -> Float[Tensor, ""]:
         """Of the rate, when a share `progress` of training is done."""
         position = min(progress, math.nextafter(1.0, 0.0)) * self.cycles % 1.0  # the end is that of the last cycle
-        climbed = torch.where(self.ramp > 0, position / self.ramp.clamp(min=1e-12), torch.ones_like(self.ramp))
+        climbed = (position + NEXT_TO_NOTHING) / self.ramp.clamp(min=NEXT_TO_NOTHING)  # at once where the ramp is 0
         return self.beta * climbed.clamp(max=1.0)
 
     def forward(self, inference: Inference) -> Loss:
         """The loss, with the terms `distortion`, `rate` (nothing freed, unweighted), `elbo` and `weight`."""
-        distortion = batch_mean(inference.distortion.mean(dim=0))
+        distortion = batch_mean(inference.distortion.flatten())
         by_group = inference.prior.rate(inference.posterior, inference.code).mean(dim=0)
         rate = by_group.sum()
         floor = torch.where(self.free_nats > 0, self.free_nats, -torch.inf).to(by_group.dtype)
-        counted = torch.maximum(by_group, floor).sum()
+        counted = by_group.clamp(min=floor).sum()
         weight = self.weight(inference.progress).to(rate.dtype)
         terms = {"distortion": distortion, "rate": rate, "elbo": -(distortion + rate), "weight": weight}
         return Loss(distortion + weight * counted, terms)
