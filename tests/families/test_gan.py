@@ -16,6 +16,7 @@ from paribus.errors import UserError
 from paribus.families import Gan
 from paribus.job import Job, run_job
 from paribus.networks import Mlp, SpectralNorm, WeightClipping
+from paribus.networks.constraints import Normalised
 from paribus.objectives import (
     R1,
     GradientPenalty,
@@ -328,6 +329,18 @@ def test_clipped_weights_are_within_the_limit_after_each_step(tmp_path, monkeypa
     assert len(largest) == 12
     assert max(largest) <= limit
     assert max(parameter.abs().max().item() for parameter in family.generator.parameters()) > limit
+
+
+def test_spectral_norms_follow_the_weights_through_training(tmp_path):
+    """At a rate at which the largest singular value moves by more than half: by an SVD, within 2 % at the end."""
+    family = gan(objective=Hinge(), optimizer=lambda parameters: Adam(parameters, lr=0.02), constraint=SpectralNorm(15))
+    layers = [module for module in family.discriminator.modules() if isinstance(module, Normalised)]
+    before = [torch.linalg.matrix_norm(layer.weight.detach(), 2).item() for layer in layers]
+    fit(family, tmp_path, max_steps=60)
+    after = [torch.linalg.matrix_norm(layer.weight.detach(), 2).item() for layer in layers]
+    assert max(now / then for now, then in zip(after, before, strict=True)) > 1.5
+    for layer in layers:
+        assert torch.linalg.matrix_norm(layer.normalised().detach(), 2).item() == pytest.approx(1.0, abs=0.02)
 
 
 def test_samples_are_of_the_average(tmp_path):
