@@ -45,7 +45,7 @@ def curved(features=2, numbers=5):
 
 
 ON_LINEAR = {"log_evidence", "evidence_gap", "elbo_gap", "evidence_gap_to_optimum", "rate_excess"}
-ON_LINEAR |= {"noise_variance_ratio", "signal_to_noise"}
+ON_LINEAR |= {"noise_variance_ratio", "leading_eigenvalue_ratio"}
 
 
 def test_every_metric_is_measured_and_declared(vae, examples):
@@ -113,7 +113,7 @@ def test_the_closed_form_optimum_is_recognised_as_such(best_vae, correlated, exa
     eigenvalues = np.linalg.eigvalsh(np.cov(train.numpy().T, bias=True))[::-1]
     left = eigenvalues[features:].mean()
     assert row["noise_scale"] == pytest.approx(math.sqrt(left), rel=1e-9)
-    assert row["signal_to_noise"] == pytest.approx(eigenvalues[0] / left, rel=1e-9)
+    assert row["leading_eigenvalue_ratio"] == pytest.approx(eigenvalues[0] / left, rel=1e-9)
     assert row["active_units"] == features
     assert row["collapsed"] == 0
 
@@ -125,7 +125,7 @@ def test_a_fixed_variance_is_held_against_the_best_with_that_variance(best_vae, 
     for name in ("elbo_gap", "evidence_gap_to_optimum", "rate_excess"):
         assert row[name] == pytest.approx(0, abs=1e-9), name
     largest = np.linalg.eigvalsh(np.cov(train.numpy().T, bias=True))[-1]
-    assert row["signal_to_noise"] == pytest.approx(largest / variance, rel=1e-9)
+    assert row["leading_eigenvalue_ratio"] == pytest.approx(largest / variance, rel=1e-9)
     assert row["collapsed"] == (largest <= variance)
     assert (row["rate"] > 0.01) == (largest > variance)
 

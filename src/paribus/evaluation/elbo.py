@@ -40,10 +40,16 @@ class ElboMetrics:
     `aggregate_kl` and its two parts are of the aggregate posterior of the first `aggregate` examples.
     `train_elbo` is of the training part as it was trained on, augmented once where it is augmented.
 
-    Only where the likelihood is Gaussian with one variance: `noise_scale`. Only where the model is linear and Gaussian
-    (`paribus.evaluation.evidence`): on the test part `log_evidence` and `evidence_gap`, what it is above the ELBO; on
-    the training part what the closed-form optimum says. The optimum's variance is free; its evidence and rate are for
-    the model's variance where that is not learned.
+    Only where the likelihood is a Gaussian of one variance: `noise_scale`, its standard deviation, learned or not. Only
+    where the model is linear and Gaussian (`paribus.evaluation.evidence`): `log_evidence` and `evidence_gap`, what it
+    is above the ELBO, on the test part; and, on the training part and without any sample,
+
+    - `elbo_gap`: the evidence less the ELBO;
+    - `evidence_gap_to_optimum`: the evidence of the closed-form optimum less the model's;
+    - `rate_excess`: the rate less the optimum's; both optima have the model's variance where that is fixed;
+    - `noise_variance_ratio`: the model's variance over that of the optimum whose variance is free;
+    - `leading_eigenvalue_ratio`: the largest eigenvalue of the covariance over the model's variance. Where that is
+      fixed, the optimum collapses if and only if this is at most 1.
 
     Random numbers are of torch's global generator of the CPU.
 
@@ -81,7 +87,7 @@ class ElboMetrics:
         Metric("evidence_gap_to_optimum", "minimise", "nats"),
         Metric("rate_excess", "neither", "nats"),
         Metric("noise_variance_ratio", "neither", scale="log"),
-        Metric("signal_to_noise", "neither", scale="log"),
+        Metric("leading_eigenvalue_ratio", "neither", scale="log"),
     )
     within: Mapping[str, Sequence[Level]] = MappingProxyType({})
 
@@ -191,7 +197,7 @@ def _against_optimum(
     variance = exact.variance.item()
     measured = {
         "elbo_gap": (evidence - on_train.elbo).mean().item(),
-        "signal_to_noise": eigenvalues[0].item() / variance,
+        "leading_eigenvalue_ratio": eigenvalues[0].item() / variance,
     }
     learns = any(True for _ in family.likelihood.parameters())
     free = optimum(eigenvalues, family.prior.features)
