@@ -95,7 +95,7 @@ class PlanePanel(Panel):
     ) -> None:
         """What each point says, where it covers no mark; a thin line leads to words that found no room close by."""
         marks = [Box(x - RADIUS - 1, y - RADIUS - 1, x + RADIUS + 1, y + RADIUS + 1) for x, y in places]
-        sizes = [(0.9 * text_width(text), LINE_HEIGHT) for text in words]
+        sizes = [(text_width(text) + 3, LINE_HEIGHT) for text in words]
         lines = list(self._lines(points, places))
         boxes = place_labels(places, sizes, self.inner_width, self.inner_height, [*marks, *taken], lines)
         for point, place, text, box in zip(points, places, words, boxes, strict=True):

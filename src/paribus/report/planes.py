@@ -159,7 +159,7 @@ def how_to_read(arrangement: Arrangement, metrics: tuple[Metric, Metric], total:
             "along one only trades, a step across one gains or loses."
         )
     if any(not factor.covers("data") for factor in arrangement.panels):
-        told.append("Panels side by side have the same axes, and repeat the lines of the first in thin grey.")
+        told.append("Panels of one figure have the same axes, and repeat the lines of the first in thin grey.")
     return " ".join(told)
 
 
