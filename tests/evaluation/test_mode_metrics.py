@@ -143,6 +143,16 @@ def test_up_is_up():
     assert pixels[0, 0] > 200 > 50 > pixels[-1, 0]
 
 
+def test_a_score_without_a_zero_is_drawn_about_its_middle():
+    def drawn(offset):
+        family = perfect()
+        with torch.no_grad():
+            family.discriminator.linear.bias.fill_(offset)
+            return ModeMetrics(samples=500, neighbours=3).drawing(family, ring())["pictures"]
+
+    assert drawn(64.0) == drawn(0.0)
+
+
 @pytest.mark.parametrize("numbers", [1, 3])
 def test_the_drawing_of_other_dimensions(numbers):
     data = ready(ShiftedGaussian(numbers, 2.0, 1.0, 100, 0, 50, 10, seed=0))

@@ -110,6 +110,19 @@ def test_a_penalty_counts_and_a_saturated_generator_has_no_gradient():
     assert penalised == pytest.approx(2 * 10 * (5 - 1), abs=plain + 1)
 
 
+def test_losses_are_those_of_training():
+    """Batch statistics of the minibatch, not those that were followed, which are nowhere near here."""
+    torch.manual_seed(0)
+    family = family_of(Mlp(1, 1, [8], "relu", "batch", 0.0), Linear(1, 1), Wasserstein(), 1)
+    data = shifted()
+    with torch.no_grad():
+        before = gradient_norm(family, family.phases[1], data, generator_of_seed())
+        for name, buffer in family.named_buffers():
+            if name.endswith("running_var"):
+                buffer.fill_(1e6)
+        assert gradient_norm(family, family.phases[1], data, generator_of_seed()) == before > 0
+
+
 def test_nothing_is_changed_by_looking():
     """An average, power iterations and batch statistics move in training, and not here."""
     torch.manual_seed(0)
