@@ -80,36 +80,14 @@ def test_a_minibatch_of_one_is_refused():
 LOGITS = torch.tensor([-30.0, -3.0, -0.5, 0.0, 2.0, 40.0], dtype=torch.float64)
 
 
-def test_a_discriminator_minimises_torchs_cross_entropy():
+def test_an_adversarial_autoencoders_turns_are_torchs_cross_entropies():
+    """Samples of the prior are to be told as 1 and codes as 0; the encoder wants them told as 1."""
     real, fake = LOGITS, LOGITS.flip(0) / 3 + 0.1
     loss = NonSaturating().discriminator(real, fake)
     of_real = binary_cross_entropy_with_logits(real, torch.ones_like(real))
     of_fake = binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
     torch.testing.assert_close(loss.total, of_real + of_fake, rtol=1e-12, atol=0)
-    torch.testing.assert_close(loss.terms["discriminator_real"], of_real, rtol=1e-12, atol=0)
-    torch.testing.assert_close(loss.terms["discriminator_fake"], of_fake, rtol=1e-12, atol=0)
-    told = [*(real > 0).tolist(), *(fake <= 0).tolist()]
-    assert loss.terms["discriminator_accuracy"].item() == pytest.approx(np.mean(told))
-    nothing = NonSaturating().discriminator(torch.zeros(3), torch.zeros(3))
-    assert nothing.total.item() == pytest.approx(2 * math.log(2), rel=1e-6)
-
-
-def test_a_generator_does_not_saturate():
-    """Its gradient in a logit a is -(1 - sigmoid(a)), which is largest where the discriminator is sure of a fake."""
-    fake = LOGITS.clone().requires_grad_()
-    loss = NonSaturating().generator(lambda: LOGITS, fake)
-    expected = binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
-    torch.testing.assert_close(loss.total, expected, rtol=1e-12, atol=0)
-    torch.testing.assert_close(loss.terms["generator_fake"], loss.total)
-    (gradient,) = torch.autograd.grad(loss.total, fake)
-    torch.testing.assert_close(gradient * len(LOGITS), -(1 - LOGITS.sigmoid()), rtol=1e-9, atol=1e-15)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_sure_logits_have_finite_losses(dtype):
-    logits = torch.tensor([1e30, -1e30], dtype=dtype, requires_grad=True)
-    for turn in (NonSaturating().discriminator, lambda real, fake: NonSaturating().generator(lambda: real, fake)):
-        loss = turn(logits, logits)
-        (gradient,) = torch.autograd.grad(loss.total, logits)
-        assert loss.total.isfinite()
-        assert gradient.isfinite().all()
+    turned = NonSaturating().generator(lambda: real, fake)
+    torch.testing.assert_close(
+        turned.total, binary_cross_entropy_with_logits(fake, torch.ones_like(fake)), rtol=1e-12, atol=0
+    )
