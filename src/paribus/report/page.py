@@ -53,6 +53,8 @@ VERDICT_NOTE = (
 )
 FIGURES = ("figures", "planes", "reliability", "pictures", "fits", "curves")
 """The sections that show figures alone."""
+LEAST = 230
+"""Pixels that a column of pictures has, if they are as wide."""
 FEW_CHOICES = 12
 """A column of the runs table gets a menu if it has at most so many values."""
 
@@ -167,7 +169,7 @@ def shown_figure(figure: Figure) -> dict[str, Any]:
 
 
 def shown_image(image: Image) -> dict[str, Any]:
-    """A picture with the size at which it is shown."""
+    """A picture with the size at which it is shown, and the width below which it is not squeezed for others' sake."""
     width, height = image.times * image.png.width, image.times * image.png.height
     return {
         "label": image.label,
@@ -175,6 +177,7 @@ def shown_image(image: Image) -> dict[str, Any]:
         "uri": image.png.uri(),
         "width": width,
         "height": height,
+        "least": min(width, max(LEAST, round(1.2 * image.png.width))),
     }
 
 

@@ -20,7 +20,7 @@ from paribus.study.records import FIT_FILE
 MOST_CELLS = 3
 MOST_TEXT = 600_000
 """Letters of all pictures together, as a page holds them."""
-READABLE = 300
+READABLE = 330
 """Pixels across at which a sheet of small images can be read."""
 
 Piece = TypeVar("Piece")

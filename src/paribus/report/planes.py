@@ -146,8 +146,9 @@ def how_to_read(arrangement: Arrangement, metrics: tuple[Metric, Metric], total:
     x, y = metrics
     across = arrangement.across
     name = across.name.split(".")[-1] if across else ""
-    at = f"at the {name} written beside it" if across else "named beside it" if arrangement.compared else ""
-    told = [f"Each point is the mean over replicates{' ' if at else ''}{at}, with 95 % intervals both ways."]
+    of = " of the arm named beside it" if arrangement.compared and not across else ""
+    at = f" at the {name} written beside it" if across else ""
+    told = [f"Each point is the mean{of} over replicates{at}, with 95 % intervals both ways."]
     if across:
         told.append(f"A line follows {'one arm' if arrangement.compared else 'them'} as {name} grows.")
     if corner := CORNERS.get((x.direction, y.direction)):
