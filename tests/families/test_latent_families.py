@@ -218,6 +218,27 @@ def test_numbers_stay_as_typed_wherever_training_happens(vae, points, fit, tmp_p
     assert not set(family.state_dict()) & {"objective.beta", "likelihood.scale", "prior.scale"}
 
 
+@pytest.mark.parametrize("name", ["vae", "autoencoder", "adversarial"])
+def test_terms_are_as_precise_as_the_data_under_autocast(request, points, name):
+    """Networks compute in bfloat16, whose numbers have 8 bits; a weight of 0.1 stays 0.1 to float32's 24."""
+    family = request.getfixturevalue(name)()
+    if name == "vae":
+        family.objective = elbo(beta=0.1)
+    rows = batch(points, binary=name == "vae")
+    noise = noise_for(family, 7)
+    for phase in family.phases:
+        exact = phase.loss(rows, noise)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert family.encoder(rows["x"], {}).dtype == torch.bfloat16
+            loss = phase.loss(rows, noise)
+        assert {value.dtype for value in (loss.total, *loss.terms.values())} == {torch.float32}
+        torch.testing.assert_close(loss.total, exact.total, rtol=0.02, atol=0.02)
+        if name == "vae":
+            assert loss.terms["weight"].item() == torch.tensor(0.1).item()
+            total = loss.terms["distortion"] + loss.terms["weight"] * loss.terms["rate"]
+            torch.testing.assert_close(loss.total, total, rtol=1e-6, atol=0)
+
+
 def test_a_minibatch_of_one_is_refused(autoencoder, points, fit, tmp_path):
     """50 examples leave 1 after 7 minibatches of 7."""
     with pytest.raises(UserError, match=r"at least 2 examples in a minibatch.*data\.batch_size"):

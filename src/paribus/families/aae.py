@@ -84,4 +84,4 @@ class AdversarialAutoencoder(LatentFamily):
         return self._logits(self.prior.sample(noise_of("prior", noise)), noise)
 
     def _logits(self, code: Float[Tensor, "batch features"], noise: Noise) -> Float[Tensor, "batch"]:
-        return self.discriminator(code, noise_of("discriminator", noise)).squeeze(-1)
+        return self.discriminator(code, noise_of("discriminator", noise)).to(code.dtype).squeeze(-1)

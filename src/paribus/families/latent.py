@@ -19,6 +19,8 @@ from paribus.noise import Noise, NoiseSpec, draw, noise_of, within
 class LatentFamily(Family):
     """x -> encoder -> code -> decoder -> likelihood of x.
 
+    Under autocast the networks compute in bfloat16, and what is made of their outputs, in the precision of the data.
+
     Args:
         encoder: `[batch, *in] -> [batch, numbers_a_feature * features]`.
         decoder: `[batch, features] -> [batch, ...]`, as many numbers as an example has.
@@ -94,7 +96,7 @@ class LatentFamily(Family):
         self, x: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE
     ) -> Float[Tensor, "batch features"]:
         """The code of each example: where the encoder is a distribution, its mean."""
-        return self.encoder(x, noise_of("encoder", noise))
+        return self.encoder(x, noise_of("encoder", noise)).to(x.dtype)
 
     def draw_code(self, x: Float[Tensor, "batch ..."], generator: torch.Generator) -> Float[Tensor, "batch features"]:
         """A code of each example: a draw where the encoder is a distribution, so that all are of the aggregate one."""
@@ -104,7 +106,7 @@ class LatentFamily(Family):
         self, code: Float[Tensor, "*samples features"], noise: Mapping[str, Tensor] = NO_NOISE
     ) -> Float[Tensor, "*samples numbers"]:
         """The decoder's output for each code, flat; noise is given for the codes in their order, flattened."""
-        output = self.decoder(code.flatten(0, -2), noise_of("decoder", noise))
+        output = self.decoder(code.flatten(0, -2), noise_of("decoder", noise)).to(code.dtype)
         return output.reshape(*code.shape[:-1], -1)
 
     def reconstruct(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:

@@ -79,7 +79,7 @@ class Vae(LatentFamily):
 
     def posterior(self, x: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE) -> DiagonalGaussian:
         """q(z | x) of each example."""
-        return DiagonalGaussian(*self.encoder(x, noise_of("encoder", noise)).chunk(2, dim=1))
+        return DiagonalGaussian(*self.encoder(x, noise_of("encoder", noise)).to(x.dtype).chunk(2, dim=1))
 
     def code(
         self, x: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE
