@@ -374,6 +374,19 @@ def test_held_out_examples_are_judged_without_the_penalty(tmp_path):
     assert "train/penalty" in last
 
 
+def test_losses_after_training_leave_the_family_as_it_is():
+    """What measures a trained GAN asks for its losses too: neither the average nor a singular vector moves."""
+    family = gan(penalty=R1(1.0), constraint=SpectralNorm(1), averaging=0.5).double().eval()
+    family.begin(10, 16, None)
+    walked = {name: parameter + 1 for name, parameter in family.named_parameters()}
+    family.load_state_dict(walked, strict=False)
+    before = {name: tensor.clone() for name, tensor in family.state_dict().items()}
+    batch = {"x": ring().parts["train"]["x"][:16].double()}
+    for phase in family.phases:
+        phase.loss(batch, family.noise.at(0, like=batch["x"]))
+    assert all(torch.equal(before[name], tensor) for name, tensor in family.state_dict().items())
+
+
 def test_no_gradient_of_the_discriminators_turn_reaches_the_generator():
     family = gan(penalty=GradientPenalty(1.0, False)).double()
     family.begin(10, 16, None)

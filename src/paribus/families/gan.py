@@ -134,7 +134,7 @@ class Gan(Family):
 
     def generator_loss(self, batch: Batch, noise: Noise) -> Loss:
         """The generator's objective."""
-        if self.average:
+        if self.average and self.training:
             self.average.update(self.generator)
         turn = noise_of("generator", noise)
         output = self.discriminator(self.generated(turn), noise_of("fake", turn))
