@@ -156,6 +156,28 @@ def test_categories_that_are_classes_and_a_head_that_reads_them(digits):
     assert mixed["category_information"] == pytest.approx(81 / 600, abs=0.1)  # its bias, which is all there is
 
 
+def test_categories_that_make_the_same_class_are_pure_and_tell_nothing(digits):
+    zeros = flat(digits, "validation")[digits.parts["validation"]["y"] == 0]
+    found = measured(infogan(digits, Lookup(zeros, zeros), Linear(64, 3), LatentCode(2, 0)), digits)
+    assert found["category_purity"] > 0.97
+    assert found["category_information"] < 0.02
+
+
+def test_floors_are_the_validation_parts_and_all_else_is_the_test_parts():
+    """The validation part is of zeros, copied from the training part; samples are the test part."""
+    data = Digits(0.2, 0.2, 64, LabelNoise(0.0, "symmetric"), "none", seed=0)
+    data.setup()
+    train = data.parts["train"]
+    data.parts["validation"] = {name: rows[train["y"] == 0] for name, rows in train.items()}
+    found = measured(gan(data, Deck(flat(data, "test"))), data, samples=360)
+    assert found["class_distance"] < 0.01
+    assert found["class_distance_floor"] == pytest.approx(0.9, abs=0.03)
+    assert found["nearest_training_ratio"] == pytest.approx(1, abs=0.01)
+    assert found["nearest_training_ratio_floor"] == 0
+    assert min(found["precision"], found["recall"]) > 0.9  # of two draws of as many as there are zeros
+    assert found["real_recall"] < 0.3
+
+
 def test_information_is_the_logarithm_of_the_categories_where_all_can_be_read(digits):
     """Two categories make two constant images, which an affine head tells apart."""
     black, white = torch.zeros(1, 64), torch.ones(1, 64)
