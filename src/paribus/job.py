@@ -349,7 +349,9 @@ def load_family(config: Mapping[str, Any], folder: Path) -> tuple[Family, InMemo
     data, training = prepared_data(config), build_training(config)
     family = build_family(config, data)
     training.place(family)  # first: float64 weights would be rounded to float32 ones
-    family.load_state_dict(torch.load(path, weights_only=True, map_location=training.device)["state_dict"])
+    checkpoint = torch.load(path, weights_only=True, map_location=training.device)
+    family.load_state_dict(checkpoint["state_dict"])
+    family.on_load_checkpoint(checkpoint)
     return family, data
 
 

@@ -28,7 +28,7 @@ class Gan(Family):
     """x = generator(z), z of the prior; the discriminator scores real and generated examples, each kind by itself.
 
     A step is one minibatch: a step of the discriminator and, at every `critic_steps`-th, one of the generator. The two
-    turns of a step have latents of their own.
+    turns of a step have latents of their own. A generator without parameters is a fixed distribution, and has no turn.
 
     Args:
         prior: p(z), of which samples are drawn.
@@ -84,10 +84,9 @@ class Gan(Family):
         self.average = None if averaging is None else WeightAverage(generator, averaging)
         limit = constraint.limit if constraint else None
         critic = discriminator_optimizer or optimizer
-        self.phases = (
-            Phase("discriminator", self.discriminator_loss, ("discriminator",), critic, limit=limit),
-            Phase("generator", self.generator_loss, ("generator",), optimizer, every=critic_steps),
-        )
+        judging = Phase("discriminator", self.discriminator_loss, ("discriminator",), critic, limit=limit)
+        generating = Phase("generator", self.generator_loss, ("generator",), optimizer, every=critic_steps)
+        self.phases = (judging, generating) if any(True for _ in generator.parameters()) else (judging,)
 
     @classmethod
     def told(cls, part: str, facts: Mapping[str, Any], built: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -169,7 +168,7 @@ class Gan(Family):
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n ..."]:
         """Generated examples, by the averaged weights if there are any."""
-        like = next(self.generator.parameters())
+        like = next(self.parameters())
         return self.decode(self.prior.sample(draw(self.prior.noise_spec(), n, generator, like=like)))
 
     def decode(self, latent: Float[Tensor, "n features"]) -> Float[Tensor, "n ..."]:

@@ -117,6 +117,6 @@ class InfoGan(Gan):
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n ..."]:
         """Generated examples of drawn latents and codes."""
-        like = next(self.generator.parameters())
+        like = next(self.parameters())
         parts = [part.sample(draw(part.noise_spec(), n, generator, like=like)) for part in (self.prior, self.code)]
         return self.decode(torch.cat(parts, dim=1))

@@ -4,7 +4,7 @@ from paribus.networks.constraints import Constraint, SpectralNorm, WeightClippin
 from paribus.networks.contract import Network
 from paribus.networks.convolutional import ConvDecoder, ConvEncoder
 from paribus.networks.lenet import LeNet
-from paribus.networks.linear import Linear, Polynomial
+from paribus.networks.linear import Identity, Linear, Polynomial
 from paribus.networks.mlp import Mlp
 from paribus.networks.residual import PlainCnn, ResNet
 
@@ -12,6 +12,7 @@ __all__ = [
     "Constraint",
     "ConvDecoder",
     "ConvEncoder",
+    "Identity",
     "LeNet",
     "Linear",
     "Mlp",

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from paribus.errors import UserError
 from paribus.networks.contract import NO_NOISE, Network
 from paribus.supplied import Supplied
 
@@ -27,6 +28,33 @@ class Linear(Network):
     ) -> Float[Tensor, "batch out"]:
         """The prediction of each example."""
         return self.linear(inputs.flatten(1))
+
+
+class Identity(Network):
+    """The input as it is, without parameters: as a generator, the prior's samples.
+
+    Args:
+        in_features, out_features: the width of the input and of the output, which must be the same where it is used.
+    """
+
+    def __init__(self, in_features: Supplied[int], out_features: Supplied[int]) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+
+    def forward(
+        self, inputs: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE
+    ) -> Float[Tensor, "batch out"]:
+        """The input, flat.
+
+        Raises:
+            UserError: input and output have different widths.
+        """
+        if self.in_features != self.out_features:
+            raise UserError(
+                f"identity has {self.in_features} inputs and is to have {self.out_features} outputs; "
+                "as a generator it needs prior.features to be the numbers of an example"
+            )
+        return inputs.flatten(1)
 
 
 class Polynomial(Network):
