@@ -27,6 +27,7 @@ from paribus.build import build_data, build_family, build_training
 from paribus.compose import Composer, open_tree
 from paribus.curves import Curves
 from paribus.data.chunks import epoch_order
+from paribus.families import Family
 
 IMAGES = ("family=classification", "data=mnist5k", "data.batch_size=128")
 SMALL = ("data=sine", "data.batch_size=64", "network=mlp", "objective=squared")
@@ -91,8 +92,8 @@ def plain_loop(job: Job, config: dict, network: nn.Module, train: dict, validati
     return time.process_time() - start
 
 
-def in_trainer(config: dict, folder: Path) -> tuple[float, float, nn.Module]:
-    """Train as `paribus run` does; the CPU seconds from the first step to the last, those with set-up, the network."""
+def in_trainer(config: dict, folder: Path) -> tuple[float, float, Family]:
+    """Train as `paribus run` does; the CPU seconds from the first step to the last, those with set-up, the family."""
     data = build_data(config)
     data.setup()
     family = build_family(config, data)
@@ -104,7 +105,7 @@ def in_trainer(config: dict, folder: Path) -> tuple[float, float, nn.Module]:
     family.on_train_start, family.on_train_end = mark("start"), mark("end")
     begin = time.process_time()
     build_training(config).fit(family, data, folder, Curves(), [], False)
-    return marks["end"] - marks["start"], time.process_time() - begin, family.network
+    return marks["end"] - marks["start"], time.process_time() - begin, family
 
 
 def compare(job: Job, config: dict) -> tuple[float, float]:
@@ -115,8 +116,8 @@ def compare(job: Job, config: dict) -> tuple[float, float]:
     train = {**data.parts["train"], "batch_size": data.batch_size}
     plain = plain_loop(job, config, network, train, data.parts["validation"])
     with tempfile.TemporaryDirectory() as folder:
-        trained, whole, same = in_trainer(config, Path(folder))
-    pairs = zip(network.parameters(), same.parameters(), strict=True)
+        trained, whole, family = in_trainer(config, Path(folder))
+    pairs = zip(network.parameters(), family.network.parameters(), strict=True)
     apart = max(float((one - other).detach().abs().max()) for one, other in pairs)
     if apart > job.apart:
         raise RuntimeError(f"the two did different work: their weights end {apart:.2g} apart")
