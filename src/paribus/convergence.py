@@ -7,7 +7,7 @@ from pathlib import Path
 from paribus.study.numbers import number
 from paribus.study.records import CURVES_FILE
 
-LOSS = "val/loss"
+LOSS, TRAINED = "val/loss", "train/loss"
 LAST, FALL = 0.2, 0.02
 """The last share of the steps, and by how much the loss may fall in it, relatively, and still count as at rest."""
 
@@ -15,6 +15,7 @@ LAST, FALL = 0.2, 0.02
 def still_falling(folder: Path) -> str:
     """What to say where the validation loss was still falling when training ended; empty where it was not.
 
+    Empty too where training has no one loss, as with an adversary: what each of two players loses tells no convergence.
     Arms that are compared then differ in how fast they learn, and not only in what they learn.
 
     Args:
@@ -22,7 +23,10 @@ def still_falling(folder: Path) -> str:
     """
     try:
         with (folder / CURVES_FILE).open(newline="") as stream:
-            points = [(int(row["step"]), float(row[LOSS])) for row in csv.DictReader(stream) if row.get(LOSS)]
+            rows = csv.DictReader(stream)
+            if TRAINED not in (rows.fieldnames or []):
+                return ""
+            points = [(int(row["step"]), float(row[LOSS])) for row in rows if row.get(LOSS)]
     except (OSError, ValueError, KeyError):
         return ""
     if len(points) < 2:

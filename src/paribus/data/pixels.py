@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from paribus.data.scaling import ROUNDING
 
-PixelScalingKind = Literal["none", "standard", "binary", "dynamic"]
+PixelScalingKind = Literal["none", "standard", "symmetric", "binary", "dynamic"]
 """`binary` and `dynamic` are scaled as `none` is, after a draw of black or white pixels: see `binarisation`."""
 
 AT_ONCE = 2048
@@ -35,11 +35,14 @@ class PixelScaling:
             images: raw pixels. Their moments are taken from a histogram a channel: exact, and without a copy of them.
             peak: the value of a white pixel.
             kind: `standard` gives each channel mean 0 and standard deviation 1 (divisor n), and a constant channel is
-                centred and divided by the peak; the other kinds of `PixelScalingKind` map pixels to [0, 1].
+                centred and divided by the peak; `symmetric` maps pixels to [-1, 1], where a tanh ends; the other kinds
+                of `PixelScalingKind` map them to [0, 1].
         """
         if kind not in get_args(PixelScalingKind):
             raise ValueError(f"scaling is {kind!r}, expected one of {', '.join(get_args(PixelScalingKind))} for images")
         channels = images.shape[1]
+        if kind == "symmetric":
+            return cls(np.full(channels, peak / 2), np.full(channels, peak / 2))
         if kind != "standard":
             return cls(np.zeros(channels), np.full(channels, float(peak)))
         counts = np.zeros((channels, 256))

@@ -30,6 +30,7 @@ PIXELS, MARGIN = 96, 1.3
 class ModeMetrics:
     """Coverage, fidelity and likelihood of samples, how training went, and how good the discriminator is.
 
+    `lost_modes` is 1 where a mode is not covered, else 0: its mean over seeds is the share of runs that lose one.
     `modes_covered`, `high_quality` and `reverse_kl` are PacGAN's, with its 2,500 samples: see `ModeCoverage`. In the
     plane the mixture itself has 1 - exp(-9 / 2) = .989 of high quality, and a reverse KL of (modes - 1) / 2 samples.
     `sample_log_density` is the mean of log p(x) of the samples, beside that of the test part, `data_log_density`, which
@@ -49,6 +50,7 @@ class ModeMetrics:
 
     measures: tuple[Metric, ...] = (
         Metric("modes_covered", "maximise", "modes"),
+        Metric("lost_modes", "minimise"),
         Metric("high_quality", "maximise"),
         Metric("reverse_kl", "minimise", "nats"),
         Metric("sample_log_density", "neither", "nats"),
@@ -87,6 +89,7 @@ class ModeMetrics:
         generator = stream(data, "turns")
         measured = {
             "modes_covered": float(coverage.covered),
+            "lost_modes": float(coverage.covered < len(data.centres)),
             "high_quality": coverage.high_quality,
             "reverse_kl": coverage.reverse_kl,
             "sample_log_density": data.log_density(samples).mean().item(),

@@ -82,9 +82,11 @@ class Family(pl.LightningModule):
 
     def held_out_noise(self, examples: int) -> Noise:
         """The noise of held-out examples under those names: a function of the seed alone, whatever was trained."""
-        generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", "held out"))
-        drawn = draw(self.held_out_noise_spec(), examples, generator)
-        return {f"noise/{name}": each for name, each in drawn.items()}
+        noise = {}
+        for name, spec in self.held_out_noise_spec().items():
+            generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", "held out", name))
+            noise[f"noise/{name}"] = draw({name: spec}, examples, generator)[name]
+        return noise
 
     @classmethod
     def told(cls, part: str, facts: Mapping[str, Any], built: Mapping[str, Any]) -> Mapping[str, Any]:
