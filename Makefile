@@ -52,14 +52,15 @@ format: $(VENV)/.installed-dev  ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 STUDIES := $(notdir $(patsubst %/,%,$(wildcard experiments/*/)))
-# One needs files that do not install with a package: python -m paribus.data.download mnist data/mnist
-STUDIES := $(if $(wildcard data/mnist),$(STUDIES),$(filter-out mnist,$(STUDIES)))
+# Two need files that do not install with a package: python -m paribus.data.download mnist data/mnist
+STUDIES := $(if $(wildcard data/mnist),$(STUDIES),$(filter-out mnist mnist_vae,$(STUDIES)))
 experiments: install  ## run every published study, and put what came out in experiments/
 	for study in $(STUDIES); do \
 	  $(BIN)/paribus run experiment=$$study && \
 	  cp runs/$$study/results.csv runs/$$study/comparisons.csv runs/$$study/verdicts.json experiments/$$study/ && \
-	  find runs/$$study/figures -name 'metric-*' -exec cp {} experiments/$$study/ ';' && \
-	  find runs/$$study/figures -name 'reliability-3.svg' -exec cp {} experiments/$$study/ ';' || exit 1; \
+	  for figure in $$(cd experiments/$$study && ls *.svg *.png 2>/dev/null); do \
+	    cp runs/$$study/figures/$$figure experiments/$$study/ || exit 1; \
+	  done || exit 1; \
 	  $(BIN)/paribus verify runs/$$study > experiments/$$study/verdicts.txt; \
 	done
 
