@@ -7,13 +7,14 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import Template
 from types import FrameType
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from paribus.compose import Composer, admit_bundles, conf_dir, open_tree, own_choices
 from paribus.convergence import still_falling
@@ -34,12 +35,28 @@ from paribus.study.records import (
     write_atomically,
     written_since,
 )
+from paribus.tree import config_groups
 
 SWEEP_BEGAN = "PARIBUS_SWEEP_BEGAN"
 """Environment variable of the processes of a sweep: when it began, in nanoseconds of the records' file system."""
 MOST_SHOWN = 10
 MULTIRUN = ("-m", "--multirun")
 """Moved to the front: Hydra's parser takes no flag after an override."""
+
+
+HELP = ("--help", "-h")
+"""Answered here: Hydra reads the whole tree anew for each of its groups."""
+
+
+def help_text(overrides: Sequence[str]) -> str:
+    """What `paribus run --help` prints: Hydra's template with the groups of the config tree, and the config."""
+    extra = _extra_tree(overrides)
+    config = Composer(open_tree(extra=extra)).compose([word for word in overrides if "=" in word and word[0] != "-"])
+    groups = [f"{group}: {', '.join(sorted(files))}" for group, files in sorted(config_groups(extra).items())]
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return Template(config.hydra.help.template).substitute(
+        APP_CONFIG_GROUPS="\n".join(groups), CONFIG=OmegaConf.to_yaml(own)
+    )
 
 
 def main(overrides: Sequence[str]) -> int:
@@ -50,6 +67,9 @@ def main(overrides: Sequence[str]) -> int:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come to us instead of being printed by Hydra
     _refuse_two_experiments(overrides)
+    if any(word in HELP for word in overrides):
+        print(help_text(overrides))
+        return 0
     flags = [word for word in overrides if word in MULTIRUN]
     words = admit_bundles([word for word in overrides if word not in MULTIRUN], extra=_extra_tree(overrides))
     if not flags and _is_study(words, _extra_tree(overrides)):
