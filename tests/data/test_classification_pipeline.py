@@ -204,7 +204,7 @@ def test_a_class_too_small_to_share_is_named(examples: int, words: str) -> None:
         ({"test_fraction": 0.0}, r"test_fraction is 0.0, expected a number in \(0, 1\)"),
         ({"validation_fraction": 1.0}, "validation_fraction is 1.0"),
         ({"test_fraction": 0.6, "validation_fraction": 0.4}, "leave nothing to train on"),
-        ({"input_scaling": "robust"}, "input_scaling is 'robust', expected one of none, standard, binary, dynamic"),
+        ({"input_scaling": "robust"}, "input_scaling is 'robust', expected one of none, standard, symmetric, binary"),
         ({"input_scaling": "minmax"}, "input_scaling is 'minmax', expected one of none, standard"),
     ],
 )

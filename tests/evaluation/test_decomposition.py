@@ -9,7 +9,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 from paribus.densities import DiagonalGaussian, GaussianMixture, StandardNormal
 from paribus.evaluation import decomposition
-from paribus.evaluation.decomposition import log_aggregate, rate_terms
+from paribus.evaluation.decomposition import log_mixture, rate_terms
 
 
 def posterior_of(examples, features, log_variance=-1.0, seed=0):
@@ -35,7 +35,7 @@ def test_the_aggregate_is_the_mixture_of_torch(monkeypatch, at_once):
     monkeypatch.setattr(decomposition, "PAIRS_AT_ONCE", at_once)
     posterior = posterior_of(examples=13, features=3)
     code = samples_of(posterior, 2).flatten(0, 1)
-    joint, marginals = log_aggregate(posterior, code)
+    joint, marginals = log_mixture(posterior, code)
     torch.testing.assert_close(joint, mixture(*posterior).log_prob(code), rtol=1e-12, atol=1e-12)
     for feature in range(3):
         one = mixture(posterior.mean[:, [feature]], posterior.log_variance[:, [feature]])

@@ -38,6 +38,7 @@ def moved(before, after):
 def test_a_phase_moves_its_parts_alone(adversarial, points, phase):
     family = adversarial()
     family.phases = tuple(each for each in family.phases if each.name == phase)
+    assert set(family.phases[0].parts) == MOVES[phase]
     family.begin(10, 16, None)
     before = deepcopy(family)
     family.advance([batch(points)] * 3, family.configure_optimizers())

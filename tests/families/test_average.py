@@ -123,3 +123,14 @@ def test_a_stack_is_a_loop():
 def test_a_decay_out_of_range(decay):
     with pytest.raises(ValueError, match=r"decay is .*, expected a finite number at least 0 and below 1"):
         WeightAverage(network(), decay)
+
+
+def test_running_moments_are_averaged_too():
+    """Weights of the past with the moments of the present would be a network that never was."""
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    average = WeightAverage(module, 0.5)
+    start = module[1].running_mean.clone()
+    module[1].running_mean.fill_(2.0)
+    average.update(module)
+    torch.testing.assert_close(average.weights()["1.running_mean"], (start + 2) / 2)
+    assert "1.num_batches_tracked" not in average.weights()

@@ -92,3 +92,13 @@ def test_what_is_not_finite_is_on_no_manifold():
 def test_too_few_points_are_refused(k):
     with pytest.raises(ValueError, match=f"neighbours is {k}"):
         precision_recall(torch.zeros(5, 2), torch.zeros(8, 2), k)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_a_point_that_is_not_finite_is_on_no_manifold(value):
+    """Its ball would reach everywhere: the other points would all lie in it."""
+    generator = torch.Generator().manual_seed(0)
+    real, far = torch.randn(40, 2, generator=generator), torch.randn(40, 2, generator=generator) + 100
+    broken = torch.cat([far[:-1], torch.full((1, 2), value)])
+    assert precision_recall(real, broken, 3) == (0.0, 0.0)
+    assert precision_recall(broken, real, 3) == (0.0, 0.0)

@@ -26,7 +26,8 @@ class PublishedImages(ClassificationData):
         validation_fraction: share of each class of the published training part kept for validation (stream `split`),
             in [0, 1).
         batch_size, label_noise, seed: see `ClassificationData`.
-        input_scaling: `none` (pixels in [0, 1]), `standard`, `binary` or `dynamic` (see `binarisation`).
+        input_scaling: `none` (pixels in [0, 1]), `standard`, `symmetric` (in [-1, 1]), `binary` or `dynamic` (see
+            `binarisation`).
     """
 
     replication = "fixed"

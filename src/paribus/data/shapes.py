@@ -57,7 +57,8 @@ class Shapes(ClassificationData):
         n_train, n_validation, n_test: images a part; `n_validation` may be 0.
         pixels: along each side of an image, at least 8.
         batch_size, label_noise, seed: see `ClassificationData`.
-        input_scaling: `none` (pixels in [0, 1]), `standard`, `binary` or `dynamic` (see `binarisation`).
+        input_scaling: `none` (pixels in [0, 1]), `standard`, `symmetric` (in [-1, 1]), `binary` or `dynamic` (see
+            `binarisation`).
 
     Attributes:
         annotations: of each part, after `setup`.

@@ -49,7 +49,8 @@ class ResplitImages(ResplitClassification):
     """The same of images.
 
     Args:
-        input_scaling: `none` (pixels in [0, 1]), `standard`, `binary` or `dynamic` (see `binarisation`).
+        input_scaling: `none` (pixels in [0, 1]), `standard`, `symmetric` (in [-1, 1]), `binary` or `dynamic` (see
+            `binarisation`).
         test_fraction, validation_fraction, batch_size, label_noise, seed: see `ResplitClassification`.
     """
 

@@ -27,6 +27,10 @@ class Likelihood(nn.Module):
         """What training minimises of the reconstruction: -log p(x | output), unless the class says otherwise."""
         return -self.log_prob(x, output)
 
+    def constant(self, numbers: int) -> float:
+        """What -log p(x | output) of an example of so many numbers has beyond the distortion, in nats."""
+        return 0.0
+
     def mean(self, output: Float[Tensor, "*batch numbers"]) -> Float[Tensor, "*batch numbers"]:
         """The expected example, which pictures show."""
         return output

@@ -13,6 +13,10 @@ from paribus.errors import UserError
 from paribus.number import Number
 
 LEAST_SCALE, LARGEST_SCALE = 1e-6, 1e6
+BINARISE = (
+    ", or binarise the images: data.input_scaling=binary (once), or data.input_scaling=dynamic augmentation=binarise "
+    "(anew at each step)"
+)
 
 
 class Bernoulli(Likelihood):
@@ -43,9 +47,8 @@ class Bernoulli(Likelihood):
         other = x[(x != 0) & (x != 1)]
         if len(other):
             raise UserError(
-                f"likelihood=bernoulli is of numbers that are 0 or 1, and {where} has {other[0].item():.4g}; binarise "
-                "images with data.input_scaling=binary (once) or data.input_scaling=dynamic augmentation=binarise "
-                "(anew at each step), or choose likelihood=gaussian"
+                f"likelihood=bernoulli is of numbers that are 0 or 1, and {where} has {other[0].item():.4g}; choose "
+                f"likelihood=gaussian{BINARISE if x.ndim > 2 else ''}"
             )
 
 
@@ -96,8 +99,11 @@ class MeanSquaredError(Likelihood):
         self, x: Float[Tensor, "batch numbers"], output: Float[Tensor, "*samples batch numbers"]
     ) -> Float[Tensor, "*samples batch"]:
         """sum of log N(x; output, numbers / 2)."""
-        numbers = x.shape[-1]
-        return -self.distortion(x, output) - numbers * math.log(math.pi * numbers) / 2
+        return -self.distortion(x, output) - self.constant(x.shape[-1])
+
+    def constant(self, numbers: int) -> float:
+        """numbers / 2 log(pi numbers): what normalises that Gaussian."""
+        return numbers * math.log(math.pi * numbers) / 2
 
     def distortion(
         self, x: Float[Tensor, "batch numbers"], output: Float[Tensor, "*samples batch numbers"]

@@ -14,8 +14,8 @@ from paribus.evaluation.aggregate import code_mmd, mode_metrics
 from paribus.evaluation.pictures import latent_drawing
 from paribus.evaluation.probes import knn_accuracy, probe_accuracy
 from paribus.evaluation.sample_quality import SampleQuality
+from paribus.evaluation.stream import stream
 from paribus.families.latent import LatentFamily
-from paribus.streams import stream_seed
 from paribus.study.levels import Level
 from paribus.study.records import Row
 from paribus.study.structure import Metric
@@ -87,11 +87,6 @@ class CodeMetrics:
             "probe_accuracy": probe_accuracy(*fitted_on, classes),
             "knn_accuracy": knn_accuracy(*fitted_on, classes, self.neighbours),
         }
-
-
-def stream(data: InMemoryData, name: str) -> torch.Generator:
-    """The random numbers of one measurement: a function of the seed, whatever else is measured."""
-    return torch.Generator().manual_seed(stream_seed(data.seed, "evaluation", name))
 
 
 def codes(encode: Callable[[Tensor], Tensor], x: Float[Tensor, "n ..."]) -> Float[Tensor, "n features"]:

@@ -51,7 +51,7 @@ def rate_terms(
     """
     posterior, code = DiagonalGaussian(posterior.mean.double(), posterior.log_variance.double()), code.double()
     log_posterior, log_prior = posterior.log_prob(code).flatten(), prior.log_prob(code).flatten()
-    log_joint, log_marginals = log_aggregate(posterior, code.flatten(0, 1))
+    log_joint, log_marginals = log_mixture(posterior, code.flatten(0, 1))
     return RateTerms(
         rate=(log_posterior - log_prior).mean().item(),
         mutual_information=(log_posterior - log_joint).mean().item(),
@@ -61,7 +61,7 @@ def rate_terms(
     )
 
 
-def log_aggregate(
+def log_mixture(
     posterior: DiagonalGaussian, code: Float[Tensor, "codes features"]
 ) -> tuple[Float[Tensor, "codes"], Float[Tensor, "codes features"]]:
     """log q(z) and the log q(z_j) of each feature, in nats, of the mixture of all examples' posteriors."""

@@ -21,7 +21,8 @@ from paribus.evaluation.evidence import (
     optimum,
     shared_variance,
 )
-from paribus.evaluation.inferred import Inferred, as_trained, inferred
+from paribus.evaluation.inferred import Inferred, inferred
+from paribus.evaluation.stream import stream
 from paribus.families.vae import Vae
 from paribus.study.levels import Level
 from paribus.study.records import Row
@@ -108,7 +109,7 @@ class ElboMetrics:
 
     def __call__(self, family: Vae, data: InMemoryData) -> Iterable[Row]:
         """One row."""
-        x, train = data.parts["test"]["x"], as_trained(family, data.parts["train"]["x"])
+        x, train = data.parts["test"]["x"], family.as_trained(data.parts["train"]["x"], stream(data, "augmentation"))
         exact = linear_gaussian(family)
         on_test, on_train = (inferred(family, part, self.posterior_samples, exact) for part in (x, train))
         measured = (
@@ -158,9 +159,9 @@ class ElboMetrics:
             for some in log_weights(family, x, samples)
         ]
         bound, elbo = torch.cat(each, dim=1)
-        return {
+        error = {"iwae_error": bound.std().item() / math.sqrt(len(bound))} if len(bound) > 1 else {}
+        return error | {
             "iwae": bound.mean().item(),
-            "iwae_error": bound.std().item() / math.sqrt(len(bound)),
             "iwae_gain": (bound - elbo).mean().item(),
         }
 

@@ -10,7 +10,6 @@ from paribus.data.contract import rows_at_once
 from paribus.densities import DiagonalGaussian
 from paribus.evaluation.evidence import LinearGaussianModel
 from paribus.families.vae import Vae
-from paribus.noise import draw, within
 
 
 class Inferred(NamedTuple):
@@ -53,12 +52,3 @@ def inferred(family: Vae, x: Float[Tensor, "batch ..."], samples: int, exact: Li
         parts.append((*posterior, distortion, family.prior.rate(posterior, code.double())))
     mean, log_variance, distortion, rate = (torch.cat(column) for column in zip(*parts, strict=True))
     return Inferred(DiagonalGaussian(mean, log_variance), distortion, rate)
-
-
-def as_trained(family: Vae, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-    """The training part as a step of training sees it: augmented, where there is an augmentation."""
-    if not family.augmentation:
-        return x
-    spec = within("augmentation", family.augmentation.noise_spec())
-    some = x.split(rows_at_once(x))
-    return torch.cat([family.observed({"x": each}, draw(spec, len(each), torch.default_generator, x)) for each in some])

@@ -90,7 +90,7 @@ def code_map(data: InMemoryData, code: Float[Tensor, "n features"]) -> dict[str,
     points, label, classes = code[:MOST_POINTS], torch.zeros(len(code), dtype=torch.int64), ["test part"]
     if isinstance(data, ClassificationData):
         label, classes = torch.from_numpy(data.raw.label[data.rows["test"]]), list(data.classes)
-    caption = "Codes of the test part"
+    caption = "Codes of the test part, means where the encoder is a distribution"
     if code.shape[1] > 2:
         points, share = principal_plane(code)
         points = points[:MOST_POINTS]

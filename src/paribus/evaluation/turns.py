@@ -38,22 +38,28 @@ def diagnostics(family: Gan, data: InMemoryData, generator: torch.Generator) -> 
     """
     x, train = data.parts["test"]["x"], data.parts["train"]["x"]
     rows = torch.randperm(len(train), generator=generator)[: len(x)]
-    return {
+    accuracies = {
         "discriminator_accuracy": told_rightly(family, x),
         "train_discriminator_accuracy": told_rightly(family, train[rows.to(train.device)]),
+    }
+    return {
+        **{name: value for name, value in accuracies.items() if value is not None},
         **{f"{phase.name}_gradient": gradient_norm(family, phase, data, generator) for phase in family.phases},
         **{f"{phase.name}_steps": float(-(-family.step // phase.every)) for phase in family.phases},
         "examples_seen": float(examples_seen(family, data)),
     }
 
 
-def told_rightly(family: Gan, x: Float[Tensor, "n ..."]) -> float:
-    """The discriminator's accuracy on real examples and as many generated ones."""
+def told_rightly(family: Gan, x: Float[Tensor, "n ..."]) -> float | None:
+    """The discriminator's accuracy on real examples and as many generated ones; None where the objective tells none."""
     noise = {name: each.to(x) for name, each in family.held_out_noise(len(x)).items()}
     at_once, right = rows_at_once(x), 0.0
     for start in range(0, len(x), at_once):
         batch = {name: rows[start : start + at_once] for name, rows in ({"x": x} | noise).items()}
-        right += len(batch["x"]) * family.validation_loss(batch).terms["discriminator_accuracy"].item()
+        terms = family.validation_loss(batch).terms
+        if "discriminator_accuracy" not in terms:
+            return None
+        right += len(batch["x"]) * terms["discriminator_accuracy"].item()
     return right / len(x)
 
 

@@ -75,7 +75,8 @@ class Vae(LatentFamily):
             f"decoder/{name}": each.transpose(0, 1).flatten(0, 1) for name, each in noise_of("decoder", noise).items()
         }
         distortion = self.likelihood.distortion(x.flatten(1), self.decode(code, of_codes))
-        return self.objective(Inference(posterior, code, distortion, self.prior, self.step / self.total_steps))
+        constant, progress = self.likelihood.constant(x[0].numel()), self.step / self.total_steps
+        return self.objective(Inference(posterior, code, distortion, self.prior, progress, constant))
 
     def posterior(self, x: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE) -> DiagonalGaussian:
         """q(z | x) of each example."""

@@ -48,7 +48,8 @@ def precision_recall(
             f"{len(real)} and {len(generated)}"
         )
     # The first neighbour of a point in its own sample is itself.
-    real_radius, generated_radius = (neighbour_distance(each, each, neighbours + 1) for each in (real, generated))
+    radii = (neighbour_distance(each, each, neighbours + 1) for each in (real, generated))
+    real_radius, generated_radius = (each.where(each.isfinite(), -1.0) for each in radii)
     on_generated = torch.zeros(len(real), dtype=torch.bool)
     on_real = []
     for rows, radius in zip(generated.split(ROWS_AT_ONCE), generated_radius.split(ROWS_AT_ONCE), strict=True):

@@ -65,8 +65,8 @@ class WassersteinMmd(CodeObjective):
         """
         if len(code) < 2:
             raise UserError(
-                "objective=wasserstein_mmd needs at least 2 examples in a minibatch, and the last one of an epoch has "
-                "just 1; choose a data.batch_size that leaves none or more over"
+                "objective=wasserstein_mmd needs at least 2 examples in each minibatch, and there is one with just 1; "
+                "choose a data.batch_size of at least 2 that does not leave 1 over at the end of an epoch"
             )
         base = 2 * code.shape[1] * self.spread.to(code.dtype).square()
         scales = [base * multiple for multiple in self.MULTIPLES]

@@ -25,6 +25,7 @@ class Inference(NamedTuple):
         distortion: of each sample, in nats: -log p(x | z), or what the likelihood has in its place; `[samples, batch]`.
         prior: p(z).
         progress: the share of training that is done, in [0, 1].
+        constant: what -log p(x | z) has beyond the distortion, so that bounds are bounds; in nats.
     """
 
     posterior: DiagonalGaussian
@@ -32,10 +33,16 @@ class Inference(NamedTuple):
     distortion: Float[Tensor, "samples batch"]
     prior: EvaluablePrior
     progress: float
+    constant: float = 0.0
 
     def log_weights(self) -> Float[Tensor, "samples batch"]:
         """log p(x, z) - log q(z | x) of each sample."""
-        return self.prior.log_prob(self.code) - self.distortion - self.posterior.log_prob(self.code)
+        log_likelihood = -(self.distortion + self.constant)
+        return self.prior.log_prob(self.code) + log_likelihood - self.posterior.log_prob(self.code)
+
+    def elbo(self, distortion: Float[Tensor, ""], rate: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """The evidence lower bound, unweighted, of a mean distortion and a mean rate."""
+        return -(distortion + self.constant + rate)
 
 
 class VariationalObjective(Objective):
@@ -99,7 +106,7 @@ class Elbo(VariationalObjective):
         floor = torch.where(self.free_nats > 0, self.free_nats, -torch.inf).to(by_group.dtype)
         counted = by_group.clamp(min=floor).sum()
         weight = self.weight(inference.progress).to(rate.dtype)
-        terms = {"distortion": distortion, "rate": rate, "elbo": -(distortion + rate), "weight": weight}
+        terms = {"distortion": distortion, "rate": rate, "elbo": inference.elbo(distortion, rate), "weight": weight}
         return Loss(distortion + weight * counted, terms)
 
 
@@ -170,7 +177,7 @@ class BetaTcVae(VariationalObjective):
             "total_correlation": correlation,
             "dimension_wise_kl": by_dimension,
             "rate": rate,
-            "elbo": -(distortion + rate),
+            "elbo": inference.elbo(distortion, rate),
         }
         return Loss(distortion + weighted, terms)
 
@@ -199,5 +206,5 @@ class Iwae(VariationalObjective):
         bound = batch_mean(torch.logsumexp(inference.log_weights(), dim=0) - math.log(self.samples))
         distortion = batch_mean(inference.distortion.mean(dim=0))
         rate = batch_mean(inference.prior.rate(inference.posterior, inference.code).sum(dim=1))
-        terms = {"distortion": distortion, "rate": rate, "elbo": -(distortion + rate), "bound": bound}
+        terms = {"distortion": distortion, "rate": rate, "elbo": inference.elbo(distortion, rate), "bound": bound}
         return Loss(-bound, terms)
