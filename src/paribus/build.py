@@ -6,11 +6,12 @@ the weights of the others as they were.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, get_type_hints
 
 import torch
+import yaml
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 
@@ -25,6 +26,7 @@ from paribus.schema import TARGET, Argument, check_value, convert, split_node
 from paribus.settings import check_settings
 from paribus.streams import stream_seed
 from paribus.training import Training
+from paribus.tree import config_groups
 
 Config = DictConfig | Mapping[str, Any]
 
@@ -141,7 +143,8 @@ def _check_root(tree: Mapping[str, Any], children: Mapping[str, Any]) -> None:
     known = [*SETTINGS, *NODES, *OTHERS, *parts]
     for key, value in tree.items():
         if key not in known and value is not None:
-            raise UserError(f"{key}: neither a key of a run nor a part of {family}.{nearest(key, known)}")
+            has = f" It has {', '.join(parts)}." if key in config_groups() else nearest(key, known)
+            raise UserError(f"{key}: neither a key of a run nor a part of {family}.{has}")
     for key, hint in (SETTINGS | NODES).items():
         if key not in tree:
             raise UserError(f"{key} is missing: every run needs it, expected {expected(hint)}")
@@ -149,7 +152,7 @@ def _check_root(tree: Mapping[str, Any], children: Mapping[str, Any]) -> None:
     check_settings(tree)
     for part, argument in parts.items():
         if tree.get(part) is not None:
-            convert(part, children[part], argument.hint)
+            _check_part(part, children[part], argument.hint)
         elif argument.required:
             raise UserError(f"{part} is missing: {family} needs one; choose it with {part}=<name>")
     loggers = children.get("logger")
@@ -157,6 +160,23 @@ def _check_root(tree: Mapping[str, Any], children: Mapping[str, Any]) -> None:
         raise UserError(f"logger={show(loggers)}: expected a mapping from names to loggers, or null")
     for name, logger in (loggers or {}).items():
         convert(f"logger.{name}", logger, Logger | None)
+
+
+def _check_part(part: str, child: Any, hint: Any) -> None:
+    """Refuse a part of another kind than the family takes, with the choices that are of its kind."""
+    try:
+        convert(part, child, hint)
+    except UserError as error:
+        fitting = ", ".join(_choices_that_fit(part, hint))
+        raise UserError(f"{error}{f'; choices of {part} that are: {fitting}' if fitting else ''}") from None
+
+
+def _choices_that_fit(part: str, hint: Any) -> Iterator[str]:
+    """The choices of a group whose files build what an annotation says."""
+    for choice, path in sorted(config_groups().get(part, {}).items()):
+        with suppress(UserError, OSError, yaml.YAMLError):
+            convert(part, check_value(part, yaml.safe_load(path.read_text())), hint)
+            yield choice
 
 
 def _check_fit(data: InMemoryData, family: Family, evaluator: Evaluator) -> None:

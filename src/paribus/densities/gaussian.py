@@ -11,8 +11,8 @@ LOG_TWO_PI = math.log(2 * math.pi)
 
 
 def gaussian_log_density(
-    x: Float[Tensor, "*shape"], mean: Float[Tensor, "*shape"], log_variance: Float[Tensor, "*shape"]
-) -> Float[Tensor, "*shape"]:
+    x: Float[Tensor, "*#shape"], mean: Float[Tensor, "*#shape"], log_variance: Float[Tensor, "*#shape"]
+) -> Float[Tensor, "*#shape"]:
     """log N(x; mean, exp(log_variance)) of each number, in nats; arguments are broadcast.
 
     Points so far out that the square overflows count as being at the edge of that, where a gradient of 0 is one.
@@ -22,8 +22,8 @@ def gaussian_log_density(
 
 
 def standardised(
-    x: Float[Tensor, "*shape"], mean: Float[Tensor, "*shape"], log_variance: Float[Tensor, "*shape"]
-) -> Float[Tensor, "*shape"]:
+    x: Float[Tensor, "*#shape"], mean: Float[Tensor, "*#shape"], log_variance: Float[Tensor, "*#shape"]
+) -> Float[Tensor, "*#shape"]:
     """(x - mean) / exp(log_variance / 2); 0 at the mean of a deviation too small for its inverse to be a number."""
     largest = math.log(torch.finfo(log_variance.dtype).max) - 1
     return (x - mean) * (-log_variance / 2).clamp(max=largest).exp()
