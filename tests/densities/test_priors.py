@@ -104,14 +104,14 @@ def test_the_last_mode_is_drawn_though_rounding_gives_1():
 
 
 def test_a_mixtures_rate_is_the_divergence_on_average():
-    """Against quadrature of q log q / p in the plane; 200,000 samples, 6 standard errors."""
+    """Against quadrature of q log q / p in the plane; 50,000 samples, 6 standard errors."""
     prior, q = GaussianMixture(2, 10, 4.0, 0.5), posterior()
-    noise = torch.randn(4, 200_000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    noise = torch.randn(4, 50_000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     code = q.sample(noise)
-    everyone = torch.cat([prior.rate(q, each).T for each in code[:1000].split(1)])
-    torch.testing.assert_close(prior.rate(q, code[:1000]), everyone.mean(dim=0)[:, None])
+    everyone = torch.cat([prior.rate(q, each).T for each in code[:300].split(1)])
+    torch.testing.assert_close(prior.rate(q, code[:300]), everyone.mean(dim=0)[:, None])
     everyone = q.log_prob(code) - prior.log_prob(code)
-    axis = torch.linspace(-9, 9, 601, dtype=torch.float64)
+    axis = torch.linspace(-8, 8, 301, dtype=torch.float64)
     for row in range(4):
         own = DiagonalGaussian(q.mean[row : row + 1], q.log_variance[row : row + 1])
         x, y = (q.mean[row, k] + axis * (q.log_variance[row, k] / 2).exp() for k in range(2))
@@ -120,7 +120,7 @@ def test_a_mixtures_rate_is_the_divergence_on_average():
         area = (x[1] - x[0]) * (y[1] - y[0])
         exact = (log_q.exp() * (log_q - prior.log_prob(grid).squeeze(1))).sum() * area
         assert (log_q.exp().sum() * area).item() == pytest.approx(1.0, abs=1e-12)
-        assert abs(everyone[:, row].mean() - exact) < 6 * everyone[:, row].std() / math.sqrt(200_000)
+        assert abs(everyone[:, row].mean() - exact) < 6 * everyone[:, row].std() / math.sqrt(50_000)
         assert exact > 0
 
 

@@ -73,7 +73,7 @@ def test_the_same_law_has_a_distance_of_0_at_any_size_of_batch():
 
 def test_a_minibatch_of_one_is_refused():
     distortion, code, prior_code = batch(1)
-    with pytest.raises(UserError, match=r"at least 2 examples in a minibatch.*data\.batch_size"):
+    with pytest.raises(UserError, match=r"at least 2 examples in each minibatch.*data\.batch_size"):
         WassersteinMmd(1.0, 1.0)(distortion, code, prior_code)
 
 
