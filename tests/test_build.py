@@ -212,7 +212,7 @@ MISTAKES = [
     ({"family": {}}, "family={}: expected a node whose _target_ is of class Family"),
     ({"family": ABSENT}, "family=null: expected a node whose _target_ is of class Family"),
     (
-        {"data": {"_target_": "paribus.study.records.write_atomically", "path": "x", "text": "", "durable": True}},
+        {"data": {"_target_": "paribus.study.records.write_atomically", "path": "x", "content": "", "durable": True}},
         "data=paribus.study.re",
     ),
     ({"objective": "huber"}, "objective=huber: text, expected a node whose _target_ is of class RegressionObjective"),

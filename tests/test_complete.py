@@ -34,7 +34,7 @@ needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is n
     ("paribus run objective=hu", {"objective=huber"}),
     ("paribus plan objective=hu", {"objective=huber"}),
     ("paribus run objective=huber objective.d", {"objective.delta="}),
-    ("paribus run -m objective=squared,h", {"objective=squared,huber"}),
+    ("paribus run -m objective=squared,hu", {"objective=squared,huber"}),
     ("paribus run -m objective=squared,huber se", {"seed="}),
     ("paribus run logger=[none,w", {"logger=[none,wandb"}),
     ("paribus run rerun=f", {"rerun=failed"}),

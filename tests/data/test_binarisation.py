@@ -174,7 +174,7 @@ def test_tables_refuse_what_only_images_know() -> None:
 
 
 def test_images_refuse_what_only_tables_know() -> None:
-    words = "input_scaling is 'robust', expected one of none, standard, binary, dynamic"
+    words = "input_scaling is 'robust', expected one of none, standard, symmetric, binary, dynamic"
     with pytest.raises(ValueError, match=words):
         Digits(0.2, 0.2, 8, CLEAN, "robust", 0)
     with pytest.raises(ValueError, match=words):

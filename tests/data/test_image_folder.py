@@ -166,7 +166,7 @@ def test_a_missing_folder_names_the_nearest(tmp_path: Path) -> None:
         ({"size": [28]}, r"size is \[28\], expected \[height, width\]"),
         ({"size": [28, 0]}, r"size is \[28, 0\]"),
         ({"colour": "gray"}, "colour is 'gray', expected one of grey, rgb"),
-        ({"input_scaling": "robust"}, "expected one of none, standard, binary, dynamic"),
+        ({"input_scaling": "robust"}, "expected one of none, standard, symmetric, binary, dynamic"),
     ],
 )
 def test_wrong_arguments_are_named(tmp_path: Path, changes: dict, words: str) -> None:

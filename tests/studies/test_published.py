@@ -49,10 +49,9 @@ def estimates(study, claim, table):
     if claim["kind"] == "within":
         return [by_seed(table, where, metric, "linear").mean()]
     if claim["kind"] == "monotone":
-        pairs = [
-            ({claim["factor"]: less}, {claim["factor"]: more})
-            for less, more in pairwise(study["factors"][claim["factor"]])
-        ]
+        levels = study["factors"][claim["factor"]]
+        steps = pairwise(levels if claim["trend"] == "increasing" else levels[::-1])
+        pairs = [({claim["factor"]: less}, {claim["factor"]: more}) for less, more in steps]
     elif claim["kind"] == "ordered":
         pairs = [({claim["factor"]: better}, {claim["factor"]: worse}) for better, worse in pairwise(claim["levels"])]
     else:
