@@ -287,7 +287,7 @@ def test_scenes_can_be_drawn_from_factors_alone(known: Annotations) -> None:
         ({"n_validation": -1}, "n_validation is -1, expected at least 0"),
         ({"n_test": 0}, "n_test is 0, expected at least 1"),
         ({"pixels": 7}, "pixels is 7, expected at least 8"),
-        ({"input_scaling": "robust"}, "input_scaling is 'robust', expected one of none, standard, symmetric, binary, dynamic"),
+        ({"input_scaling": "robust"}, "input_scaling is 'robust', expected one of none, standard, symmetric, binary"),
     ],
 )
 def test_mistakes_are_named(changes, words) -> None:
