@@ -24,6 +24,11 @@ DISPLAY = re.compile(r"\d+ of \d+ (done|jobs are recorded)")
 SMALL = ["objective=squared,huber", "+problem=line", "data.contamination.fraction=0.0", "seed=0,1"]
 
 
+def hear_interrupts():
+    """A shell starts what runs in its background deaf to Ctrl-C, and these tests with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(tmp_path):
     """Starts a sweep in a folder of its own; whatever still runs at the end is killed."""
@@ -38,6 +43,7 @@ def start(tmp_path):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                preexec_fn=hear_interrupts,
             )
         )
         return processes[-1]
