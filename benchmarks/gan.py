@@ -7,15 +7,10 @@ core with one thread. The job: Gaussians on a ring, a latent of 8 numbers, MLPs 
 64, Adam for both, the non-saturating objective, a step of each network a minibatch.
 """
 
-import argparse
-import json
-import math
-import statistics
-import tempfile
 import time
-from pathlib import Path
 
 import torch
+from step import compare
 from torch import nn
 from torch.nn.functional import softplus
 
@@ -24,10 +19,8 @@ from paribus.densities import StandardNormal
 from paribus.families import Gan
 from paribus.networks import Mlp
 from paribus.objectives import NonSaturating
-from paribus.population import Member, Population
-from paribus.population.choice import choose
+from paribus.population import Member
 from paribus.schedules import Constant
-from paribus.training import Training
 
 BATCH, LATENT, EXAMPLES = 64, 8, 2048
 
@@ -55,32 +48,8 @@ def family(seed: int, width: int) -> Gan:
     return Gan(prior, generator, discriminator, objective, adam, Constant(), (2,), seed, 1, None)
 
 
-def training(steps: int) -> Training:
-    return Training(
-        max_steps=steps, max_epochs=None, max_minutes=None, validate_every=200, chunk_steps=64, clip_norm=None,
-        accelerator="cpu", precision="32-true", threads=1, resume_seconds=math.inf, save_checkpoint=False,
-        patience=None,
-    )  # fmt: skip
-
-
-def population_step(width: int, members: int, steps: int) -> float:
-    """Seconds of CPU a member and step; start-up apart, by the difference of two lengths."""
-
-    def build() -> list[Member]:
-        return [Member(family(seed, width), data(seed)) for seed in range(members)]
-
-    choice = choose(build(), training(10**6))  # as the launcher does
-    if not choice.together:
-        raise SystemExit(f"the launcher would train these one by one: {choice.why}")
-
-    def fit(length: int) -> float:
-        population = Population(build(), training(length), choice.tile)
-        begin = time.process_time()
-        with tempfile.TemporaryDirectory() as folder:
-            population.fit(Path(folder))
-        return time.process_time() - begin
-
-    return (fit(steps + 64) - fit(64)) / steps / members
+def member(seed: int, width: int) -> Member:
+    return Member(family(seed, width), data(seed))
 
 
 def plain_network(in_features: int, out_features: int, width: int) -> nn.Sequential:
@@ -112,25 +81,5 @@ def plain_step(width: int, steps: int) -> float:
     return (time.process_time() - begin) / done
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--members", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=192)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    plain_step(options.width, 100)
-    ratios = []
-    for _ in range(options.rounds):
-        plain = plain_step(options.width, 400)
-        fused = population_step(options.width, options.members, options.steps)
-        ratios.append(plain / fused)
-        print(json.dumps({"plain_us": plain * 1e6, "member_us": fused * 1e6, "ratio": plain / fused}), flush=True)
-    print(
-        json.dumps({**vars(options), "ratio": statistics.median(ratios), "least": min(ratios), "largest": max(ratios)})
-    )
-
-
 if __name__ == "__main__":
-    main()
+    compare(plain_step, member, plain_steps=400, members=32, about=__doc__)

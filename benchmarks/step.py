@@ -12,6 +12,7 @@ import math
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -49,6 +50,10 @@ def family(seed: int, width: int) -> Regression:
     )
 
 
+def member(seed: int, width: int) -> Member:
+    return Member(family(seed, width), data(seed))
+
+
 def training(steps: int) -> Training:
     return Training(
         max_steps=steps, max_epochs=None, max_minutes=None, validate_every=200, chunk_steps=64, clip_norm=None,
@@ -57,22 +62,21 @@ def training(steps: int) -> Training:
     )  # fmt: skip
 
 
-def population_step(width: int, members: int, steps: int) -> float:
-    """Seconds of CPU a member and step; start-up apart, by the difference of two lengths."""
-
-    def build() -> list[Member]:
-        return [Member(family(seed, width), data(seed)) for seed in range(members)]
-
-    tile = choose(build(), training(steps)).tile  # as the launcher does
+def population_step(build: Callable[[], list[Member]], steps: int) -> float:
+    """Seconds of CPU a member and step of members built anew; start-up apart, by the difference of two lengths."""
+    members = build()
+    choice = choose(members, training(10**6))  # as the launcher does, for a training that is worth the trying
+    if not choice.together:
+        raise SystemExit(f"the launcher would train these one by one: {choice.why}")
 
     def fit(length: int) -> float:
-        population = Population(build(), training(length), tile)
+        population = Population(build(), training(length), choice.tile)
         begin = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
             population.fit(Path(folder))
         return time.process_time() - begin
 
-    return (fit(steps + 64) - fit(64)) / steps / members
+    return (fit(steps + 64) - fit(64)) / steps / len(members)
 
 
 def plain_step(width: int, steps: int) -> float:
@@ -93,19 +97,29 @@ def plain_step(width: int, steps: int) -> float:
     return (time.process_time() - begin) / done
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def compare(
+    plain_step: Callable[[int, int], float],
+    member: Callable[[int, int], Member],
+    plain_steps: int,
+    members: int,
+    about: str | None,
+) -> None:
+    """Time both in turn, round after round, and print the ratios.
+
+    plain_step: CPU seconds a step, of a width and a number of steps. member: of a seed and a width.
+    """
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--members", type=int, default=128)
+    parser.add_argument("--members", type=int, default=members)
     parser.add_argument("--steps", type=int, default=192)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    plain_step(options.width, 200)
+    plain_step(options.width, plain_steps // 4)
     ratios = []
     for _ in range(options.rounds):
-        plain = plain_step(options.width, 1000)
-        fused = population_step(options.width, options.members, options.steps)
+        plain = plain_step(options.width, plain_steps)
+        fused = population_step(lambda: [member(seed, options.width) for seed in range(options.members)], options.steps)
         ratios.append(plain / fused)
         print(json.dumps({"plain_us": plain * 1e6, "member_us": fused * 1e6, "ratio": plain / fused}), flush=True)
     print(
@@ -114,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    compare(plain_step, member, plain_steps=1000, members=128, about=__doc__)
