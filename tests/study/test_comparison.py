@@ -7,6 +7,7 @@ import pytest
 
 from paribus.errors import UserError
 from paribus.study.comparison import compare
+from paribus.study.evidence import evidence
 from paribus.study.records import Failure, Row, RunRecord
 from paribus.study.structure import parse_study
 
@@ -99,6 +100,21 @@ def test_a_diverged_run_is_the_worst_possible(metric, worse):
     assert pairs.first_values[:2].tolist() == [worse, worse]
     assert pairs.diverged == (2, 0)
     assert not pairs.missing
+
+
+@pytest.mark.parametrize("worst", [1.0, 0.0])
+def test_a_diverged_run_counts_as_the_declared_worst(worst):
+    """So that a share of runs has a mean: 2 of 3 lost their way on one side, and none on the other."""
+    declared = study(metrics={"lost": {"direction": "minimise", "worst": worst}})
+    values = [replace(each, rows=(Row({"lost": 1 - worst}),)) for each in records(lambda *_: 1.0)]
+    values[0] = replace(values[0], status="diverged", rows=())
+    values[1] = replace(values[1], rows=(Row({"lost": float("nan")}),))
+    pairs = compare(declared, values).paired("lost", SQUARED, ABSOLUTE, {"data.noise": (0.1,)})
+    assert pairs.first_values.tolist() == [worst, worst, 1 - worst]
+    assert pairs.diverged == (2, 0)
+    found = evidence(pairs)
+    assert found.estimate == pytest.approx(np.mean(pairs.differences))
+    assert "median" not in found.method
 
 
 def test_where_both_sides_diverge_neither_is_better():

@@ -96,7 +96,9 @@ def details(verdict: Verdict, tell_limits: bool) -> list[Detail]:
         items.append(Detail("Not paired", "; ".join(sorted(dropped)[:4]) + ("; ..." if len(dropped) > 4 else "")))
     diverged = sum(sum(finding.pairs.diverged) for finding in verdict.findings)
     if diverged:
-        items.append(Detail("Diverged", f"{count(diverged, 'run')}, counted as the worst possible value"))
+        worst = verdict.findings[0].pairs.metric.worst
+        told = "the worst possible value" if worst is None else number(worst)
+        items.append(Detail("Diverged", f"{count(diverged, 'run')}, counted as {told}"))
     if verdict.limits and tell_limits:
         items.append(Detail("Limits", verdict.limits))
     return items

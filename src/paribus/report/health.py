@@ -52,7 +52,7 @@ def failures(collected: Collected) -> Failures:
     every = "Every run that was planned finished." if collected.declared else "Every run finished."
     text = "; ".join(parts) + "." if parts else every
     if ends["diverged"]:
-        text += " A run that diverged counts as an outcome: the worst possible value in every comparison."
+        text += " A run that diverged counts as an outcome: the worst value in every comparison."
     return Failures(
         text=text,
         items=tuple(failed_run(record, arms.get(record.key), collected) for record in ended[:MOST_FAILURES]),

@@ -123,11 +123,15 @@ def statistics(collected: Collected, verdicts: Sequence[Verdict], findings: Mapp
             f"({percent(levels[0])}{f' to {percent(levels[-1])}' if len(levels) > 1 else ''}). "
         )
     missing = sum(len(finding.pairs.missing) for finding in used)
-    diverged = sum(sum(finding.pairs.diverged) for finding in used)
+    beyond = sum(sum(finding.pairs.diverged) for finding in used if finding.pairs.metric.worst is None)
+    counted = {finding.pairs.metric for finding in used if any(finding.pairs.diverged)}
+    worst = sorted(f"{metric.worst:g} for {metric.name}" for metric in counted if metric.worst is not None)
     if missing:
         text += f"{count(missing, 'pair')} could not be formed and {'was' if missing == 1 else 'were'} left out. "
-    if diverged:
+    if beyond:
         text += "Runs that diverged entered as the worst possible value, and the median was estimated there. "
+    if worst:
+        text += f"Runs that diverged counted as {', '.join(worst)}. "
     return text.strip()
 
 

@@ -50,7 +50,7 @@ class Pairs:
         first, second: what the two sides are; `second` is empty for the values of one side alone.
         replicates: the replicates used: those with a value in every cell on both sides.
         first_values, second_values: the metric, [replicates]; averaged over `cells` cells (geometrically on a log
-            scale); worst possible (infinite) where a run diverged; 0 for no second side.
+            scale); the metric's worst, or else infinite, where a run diverged; 0 for no second side.
         differences: [replicates] first - second, or log first - log second; not finite where just one diverged, 0
             where both did.
         cells: pairs of cells averaged in each replicate.

@@ -167,7 +167,7 @@ def evidence(pairs: Pairs) -> Evidence:
 def _special(pairs: Pairs) -> str:
     """Why the mean of `pairs` has no t test; empty if it has."""
     values = pairs.differences
-    if any(pairs.diverged):
+    if any(pairs.diverged) and pairs.metric.worst is None:
         return "some runs diverged, and worst values have no mean"
     if not np.isfinite(values).all():
         return f"{pairs.metric.name} is 0 in some run, and a ratio to 0 has no mean"

@@ -35,7 +35,7 @@ class Measured:
             that rows with this metric speak of.
         keys: the same with canonical levels.
         trainings: for each cell the training behind it.
-        values: [cells, replicates]; NaN where missing, the worst infinity where a run diverged.
+        values: [cells, replicates]; NaN where missing; where a run diverged the metric's worst, or else the worst infinity.
         diverged: [cells, replicates], whether that is why.
     """
 
@@ -84,7 +84,7 @@ def measured(
     cells = [(cell, cell_key(cell), part_key) for cell in study.cells() for part_key in inner]
     values = np.full((len(cells), len(positions)), np.nan)
     diverged = np.zeros(values.shape, bool)
-    worst = -np.inf if metric.direction == "maximise" else np.inf
+    beyond = -np.inf if metric.direction == "maximise" else np.inf
     for row, (_, training, part_key) in enumerate(cells):
         for index in range(len(positions)):
             measurement = found.get((training, part_key, index))
@@ -94,7 +94,7 @@ def measured(
             else:
                 values[row, index] = measurement
                 diverged[row, index] = not isfinite(measurement)
-    values[diverged] = worst
+    values[diverged] = beyond if metric.worst is None else metric.worst
     every = tuple({**cell, **inner[part_key]} for cell, _, part_key in cells)
     keys = tuple({name: canonical(level) for name, level in cell.items()} for cell in every)
     return Measured(every, keys, tuple(training for _, training, _ in cells), values, diverged)

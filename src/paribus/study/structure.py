@@ -83,12 +83,14 @@ class Metric:
         direction: which way is better; `neither` for a number with a target, such as a bias.
         unit: for tables and axes.
         scale: `log` compares by ratio (of positive values), `linear` by difference.
+        worst: what a run that diverged counts as; None for beyond every number, so that only medians can be compared.
     """
 
     name: str
     direction: Direction
     unit: str = ""
     scale: Scale = "linear"
+    worst: float | None = None
 
 
 @dataclass(frozen=True)
@@ -298,11 +300,12 @@ def _replicate(node: object) -> Replicate:
 def _metric(name: str, node: object) -> Metric:
     place = f"study.metrics.{name}"
     mapping = declared.mapping_of(node, place, "{direction: minimise, unit: nats, scale: log}")
-    declared.keys_of(mapping, place, ("direction",), ("unit", "scale"))
+    declared.keys_of(mapping, place, ("direction",), ("unit", "scale", "worst"))
     direction = declared.one_of(mapping["direction"], f"{place}.direction", ("minimise", "maximise", "neither"))
     scale = declared.one_of(mapping.get("scale", "linear"), f"{place}.scale", ("linear", "log"))
     unit = declared.text_of(mapping["unit"], f"{place}.unit") if mapping.get("unit") else ""
-    return Metric(name, cast(Direction, direction), unit, cast(Scale, scale))
+    worst = declared.number_of(mapping["worst"], f"{place}.worst") if mapping.get("worst") is not None else None
+    return Metric(name, cast(Direction, direction), unit, cast(Scale, scale), worst)
 
 
 def _replication(node: object) -> Replication | None:
