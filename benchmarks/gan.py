@@ -45,7 +45,7 @@ def family(seed: int, width: int) -> Gan:
     torch.manual_seed(seed)
     generator, discriminator = mlp(LATENT, 2, width), mlp(2, 1, width)
     prior, objective = StandardNormal(LATENT), NonSaturating()
-    return Gan(prior, generator, discriminator, objective, adam, Constant(), (2,), seed, 1, None)
+    return Gan(prior, generator, discriminator, objective, adam, Constant(), (2,), seed, 1, None, 0)
 
 
 def member(seed: int, width: int) -> Member:

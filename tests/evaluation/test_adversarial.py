@@ -13,7 +13,7 @@ from paribus.densities.codes import LatentCode
 from paribus.evaluation.adversarial import clouds, game, generated_gaussian, wasserstein_1
 from paribus.families import Gan, InfoGan
 from paribus.networks import Linear, Mlp
-from paribus.objectives import NonSaturating
+from paribus.objectives import NonSaturating, Wasserstein
 from paribus.schedules import Constant
 
 VALUES = {0.0: -1.3863, 0.5: -1.3257, 1.0: -1.1635, 2.0: -0.7126, 4.0: -0.1209}
@@ -38,7 +38,7 @@ def gan(numbers=1, prior=None, generator=None, score=None, averaging=None):
         generator = affine(torch.eye(numbers), torch.zeros(numbers))
     return Gan(
         prior, generator, Score(numbers, score or (lambda x: 0 * x[:, 0])), NonSaturating(), torch.optim.Adam,
-        Constant(), (numbers,), 0, critic_steps=1, averaging=averaging,
+        Constant(), (numbers,), 0, critic_steps=1, averaging=averaging, snapshots=0,
     ).eval()  # fmt: skip
 
 
@@ -174,7 +174,7 @@ def test_generators_of_unknown_density():
 def test_a_code_has_no_gaussian_density():
     family = InfoGan(
         StandardNormal(2), LatentCode(2, 0), Linear(4, 2), Linear(2, 3), NonSaturating(), torch.optim.Adam, Constant(),
-        (2,), 0, critic_steps=1, averaging=None, information=1.0,
+        (2,), 0, critic_steps=1, averaging=None, snapshots=0, information=1.0,
     )  # fmt: skip
     assert generated_gaussian(family) is None
 
@@ -193,3 +193,14 @@ def test_the_rule_integrates_what_normals_have():
     assert real.mean(x) == pytest.approx(1.5, abs=1e-12)
     assert real.mean((x - 1.5) ** 4) == pytest.approx(3 * 0.2**4, rel=1e-9)
     assert fake.mean(fake.points[:, 0].relu()) == pytest.approx(1 / math.sqrt(2 * math.pi), abs=1e-6)
+
+
+@torch.no_grad()
+def test_only_logits_have_a_value():
+    """A critic's scores are no log-odds: sigmoids of them mean nothing."""
+    family, data = gan(1, score=lambda x: 3 * x[:, 0]), shifted()
+    told = played(family, data)
+    family.objective = Wasserstein()
+    of_critic = played(family, data)
+    assert told.keys() - of_critic.keys() == {"value_of_discriminator", "value_gap"}
+    assert all(of_critic[name] == told[name] for name in of_critic)

@@ -78,14 +78,14 @@ def gan(data, generator):
     torch.manual_seed(0)
     return Gan(
         StandardNormal(1), generator, Linear(numbers, 1), NonSaturating(), torch.optim.Adam, Constant(), data.in_shape,
-        0, critic_steps=1, averaging=None,
+        0, critic_steps=1, averaging=None, snapshots=3,
     ).eval()  # fmt: skip
 
 
 def infogan(data, generator, discriminator, code):
     return InfoGan(
         StandardNormal(1), code, generator, discriminator, NonSaturating(), torch.optim.Adam, Constant(), data.in_shape,
-        0, critic_steps=1, averaging=None, information=1.0,
+        0, critic_steps=1, averaging=None, snapshots=0, information=1.0,
     ).eval()  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def ring(n_test=3000, seed=0):
     return ready(RingOfGaussians(8, 2.0, 0.02, 100, 0, n_test, 10, seed=seed))
 
 
-def gan(prior, weight, numbers=2, averaging=None):
+def gan(prior, weight, numbers=2, averaging=None, snapshots=0):
     """x = weight times a sample of the prior, and a score that is the first number."""
     generator, discriminator = Linear(prior.features, numbers), Linear(numbers, 1)
     with torch.no_grad():
@@ -39,7 +39,7 @@ def gan(prior, weight, numbers=2, averaging=None):
             network.linear.bias.zero_()
     return Gan(
         prior, generator, discriminator, NonSaturating(), torch.optim.Adam, Constant(), (numbers,), 0, critic_steps=1,
-        averaging=averaging,
+        averaging=averaging, snapshots=snapshots,
     ).eval()  # fmt: skip
 
 

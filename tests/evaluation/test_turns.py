@@ -10,7 +10,7 @@ from paribus.curves import Curves
 from paribus.data import RingOfGaussians, ShiftedGaussian
 from paribus.densities import StandardNormal
 from paribus.evaluation import turns
-from paribus.evaluation.turns import MEASURES, diagnostics, examples_seen, gradient_norm, told_rightly
+from paribus.evaluation.turns import MEASURES, diagnostics, examples_seen, gradient_norm, told_apart
 from paribus.families import Gan
 from paribus.networks import Linear, Mlp
 from paribus.networks.constraints import SpectralNorm
@@ -45,26 +45,39 @@ def linear_gan(weight, offset, objective=None, **settings):
 def family_of(generator, discriminator, objective, numbers, critic_steps=1, averaging=None, **settings):
     return Gan(
         StandardNormal(numbers), generator, discriminator, objective, lambda p: torch.optim.SGD(p, lr=0.1), Constant(),
-        (numbers,), 0, critic_steps=critic_steps, averaging=averaging, **settings,
+        (numbers,), 0, critic_steps=critic_steps, averaging=averaging, snapshots=0, **settings,
     ).eval()  # fmt: skip
 
 
-def test_accuracy_is_the_share_of_both_normals_on_their_side_of_the_middle():
-    """Phi(m / 2) of each: the logit 2 x - 2 is 0 in the middle of N(0, 1) and N(2, 1)."""
+def test_two_normals_are_told_apart_as_well_as_theory_says():
+    """Of N(0, 1) and N(m, 1): Phi(m / 2) on either side of the middle, and Phi(m / sqrt 2) of all pairs in order."""
     with torch.no_grad():
-        found = told_rightly(linear_gan(2.0, -2.0), shifted(2.0, n_test=20_000).parts["test"]["x"])
-    expected = 0.5 * (1 + math.erf(1 / math.sqrt(2)))
-    assert found == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 40_000))
+        found = told_apart(linear_gan(2.0, -2.0), shifted(2.0, n_test=20_000).parts["test"]["x"])
+    accuracy, auroc = (0.5 * (1 + math.erf(x / math.sqrt(2))) for x in (1.0, math.sqrt(2)))
+    deviation = math.sqrt(accuracy * (1 - accuracy) / 40_000)
+    assert found["discriminator_accuracy"] == pytest.approx(accuracy, abs=4 * deviation)
+    # of the Mann-Whitney statistic at most sqrt(auroc (1 - auroc) / n)
+    assert found["discriminator_auroc"] == pytest.approx(auroc, abs=4 * math.sqrt(auroc * (1 - auroc) / 20_000))
 
 
 def test_accuracy_is_in_the_objectives_sense_and_of_all_rows(monkeypatch):
     """Scores of least squares are told by one half; the rows are taken in parts, a last one shorter."""
     family, x = linear_gan(0.0, 0.4, LeastSquares()), shifted(n_test=50).parts["test"]["x"]
     with torch.no_grad():
-        assert told_rightly(family, x) == 0.5
-        whole = told_rightly(linear_gan(1.0, -0.3), x)
+        assert told_apart(family, x) == {"discriminator_accuracy": 0.5, "discriminator_auroc": 0.5}
+        whole = told_apart(linear_gan(1.0, -0.3), x)
         monkeypatch.setattr(turns, "rows_at_once", lambda rows: 7)
-        assert told_rightly(linear_gan(1.0, -0.3), x) == pytest.approx(whole)
+        assert told_apart(linear_gan(1.0, -0.3), x) == pytest.approx(whole)
+
+
+def test_a_critics_scores_have_an_order_and_no_origin():
+    x = shifted(2.0, n_test=500).parts["test"]["x"]
+    with torch.no_grad():
+        found = [told_apart(linear_gan(2.0, offset, Wasserstein()), x) for offset in (-2.0, 100.0)]
+        logits = told_apart(linear_gan(2.0, -2.0), x)
+    assert list(found[0]) == ["discriminator_auroc"]
+    assert found[0] == pytest.approx(found[1], abs=1e-3)  # float32 rounds scores about 200 into ties
+    assert found[0]["discriminator_auroc"] == logits["discriminator_auroc"] > 0.85
 
 
 def test_the_gradient_of_a_critic_is_the_difference_of_means():
@@ -164,6 +177,7 @@ def test_steps_and_examples_are_those_that_were_taken(tmp_path, examples, batch,
     )
     Training(
         max_steps=11, max_epochs=None, max_minutes=None, validate_every=20, chunk_steps=8, clip_norm=None,
+        devices=1, compile=False, accumulate=1, approximate=False, deterministic=False, detect_anomaly=False,
         accelerator="cpu", precision="32-true", threads=1, resume_seconds=math.inf, save_checkpoint=False,
         patience=None,
     ).fit(family, data, tmp_path, Curves(), [], progress=False)  # fmt: skip

@@ -33,6 +33,7 @@ from paribus.training import RESUME_FILE, Training
 def training(**changes):
     settings = {
         "max_steps": 12, "max_epochs": None, "max_minutes": None, "validate_every": 5, "chunk_steps": 4,
+        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False, "detect_anomaly": False,
         "clip_norm": None, "accelerator": "cpu", "precision": "64-true", "threads": 1, "resume_seconds": math.inf,
         "save_checkpoint": False, "patience": None,
     }  # fmt: skip
@@ -60,10 +61,12 @@ def mlp(in_features, out_features, seed, normalisation="none", dropout=0.0):
         return Mlp(in_features, out_features, [8, 8], "tanh", normalisation, dropout)
 
 
-def gan(seed=0, objective=None, optimizer=adam, critic_steps=1, averaging=None, dropout=0.0, cls=Gan, **parts):
+def gan(
+    seed=0, objective=None, optimizer=adam, critic_steps=1, averaging=None, dropout=0.0, cls=Gan, snapshots=0, **parts
+):
     return cls(
         StandardNormal(4), mlp(4, 2, seed, dropout=dropout), mlp(2, 1, seed + 100, dropout=dropout),
-        objective or NonSaturating(), optimizer, Constant(), (2,), seed, critic_steps, averaging, **parts,
+        objective or NonSaturating(), optimizer, Constant(), (2,), seed, critic_steps, averaging, snapshots, **parts,
     )  # fmt: skip
 
 
@@ -264,6 +267,37 @@ def test_a_minibatch_of_one_under_batch_normalisation(composer, tmp_path):
         alone = job(composer, tmp_path, f"{part}.normalisation=batch", "data.n_train=65")
         with pytest.raises(UserError, match="needs more than one example in a minibatch"):
             run(alone)
+
+
+@pytest.mark.parametrize("words", [("data=symmetric_digits", "data.test_fraction=0.1"), ("data=symmetric_shapes",)])
+def test_a_minibatch_of_one_image_under_batch_normalisation(composer, tmp_path, words):
+    """One image has a variance over its pixels, which is no minibatch's: refused alike."""
+    read = composer.read(["family=dcgan", *words, "data.batch_size=1", "trainer.max_steps=2", f"output={tmp_path}"])
+    with pytest.raises(UserError, match="needs more than one example in a minibatch"):
+        run(Job.of(read.resolved, read.choices))
+
+
+def test_examples_that_the_generator_cannot_reach_are_refused(composer, tmp_path):
+    read = composer.read(["family=dcgan", "data=digits", f"output={tmp_path}"])
+    with pytest.raises(UserError, match=r"numbers from -1 to 1, and the training part's go from .*symmetric"):
+        run(Job.of(read.resolved, read.choices))
+
+
+def test_spectral_normalisation_meets_batch_normalisation(composer):
+    for words in (["family=dcgan"], [*SMALL, "discriminator.normalisation=batch"]):
+        with pytest.raises(UserError, match=r"spectral normalisation bounds no slope.*normalisation none or layer"):
+            check(composer.read([*words, "constraint=spectral_norm"]).resolved)
+    check(composer.read(["family=dcgan", "discriminator=dcgan_unnormalised", "constraint=spectral_norm"]).resolved)
+
+
+def test_published_hyper_parameters(composer):
+    """Radford et al. (2016), section 4; Gulrajani et al. (2017), algorithm 1."""
+    dcgan, wgan_gp = (composer.read([f"family={name}"]).resolved for name in ("dcgan", "wgan_gp"))
+    assert (dcgan["optimizer"]["lr"], dcgan["optimizer"]["betas"]) == (2e-4, [0.5, 0.999])
+    assert (wgan_gp["optimizer"]["lr"], wgan_gp["optimizer"]["betas"]) == (1e-4, [0.0, 0.9])
+    assert (wgan_gp["family"]["critic_steps"], wgan_gp["penalty"]["weight"]) == (5, 10.0)
+    assert (wgan_gp["penalty"]["one_sided"], wgan_gp["discriminator"]["normalisation"]) == (False, "none")
+    assert wgan_gp["objective"]["_target_"].endswith("Wasserstein")
 
 
 @pytest.mark.parametrize(("words", "message"), [

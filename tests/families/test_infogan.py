@@ -27,6 +27,7 @@ from paribus.training import Training
 def training(**changes):
     settings = {
         "max_steps": 200, "max_epochs": None, "max_minutes": None, "validate_every": 200, "chunk_steps": 64,
+        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False, "detect_anomaly": False,
         "clip_norm": None, "accelerator": "cpu", "precision": "64-true", "threads": 1, "resume_seconds": math.inf,
         "save_checkpoint": False, "patience": None,
     }  # fmt: skip
@@ -50,7 +51,7 @@ def infogan(code, information=1.0, objective=None, **parts):
     generator, discriminator = mlp(3 + code.features, 2), mlp(2, 1 + code.parameters_of_q, seed=1)
     return InfoGan(
         StandardNormal(3), code, generator, discriminator, objective or NonSaturating(),
-        lambda parameters: Adam(parameters, lr=0.01), Constant(), (2,), 0, 1, None, information, **parts,
+        lambda parameters: Adam(parameters, lr=0.01), Constant(), (2,), 0, 1, None, 0, information, **parts,
     )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def test_the_bound_becomes_the_mutual_information(tmp_path, shift, information):
     assert bound_of(2 * shift, 0.0, shift) == pytest.approx(exact, abs=1e-7)
     family = InfoGan(
         StandardNormal(1), LatentCode(2, 0), Shifted(shift), Linear(2, 3), NonSaturating(),
-        lambda parameters: SGD(parameters, lr=0.0), lambda step, total: 1 - step / total, (2,), 0, 1, None, 1.0,
+        lambda parameters: SGD(parameters, lr=0.0), lambda step, total: 1 - step / total, (2,), 0, 1, None, 0, 1.0,
         discriminator_optimizer=lambda parameters: Adam(parameters, lr=0.1),
     )  # fmt: skip
     seen = []

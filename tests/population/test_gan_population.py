@@ -31,6 +31,7 @@ from paribus.training import Training
 def training(**changes):
     settings = {
         "max_steps": 8, "max_epochs": None, "max_minutes": None, "validate_every": 5, "chunk_steps": 4,
+        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False, "detect_anomaly": False,
         "clip_norm": None, "accelerator": "cpu", "precision": "64-true", "threads": 1, "resume_seconds": math.inf,
         "save_checkpoint": False, "patience": None,
     }  # fmt: skip
@@ -76,7 +77,7 @@ def gan(seed, objective, penalty="free", constraint="free", optimizer=None, sche
     normalisation, dropout = changes.pop("normalisation", "none"), changes.pop("dropout", 0.0)
     return Gan(
         StandardNormal(4), mlp(4, 2, seed, normalisation, dropout), mlp(2, 1, seed + 50, dropout=dropout), objective(),
-        optimizer or momentum(seed), schedule or Constant(), (2,), seed, critic_steps, 0.9 + 0.01 * seed,
+        optimizer or momentum(seed), schedule or Constant(), (2,), seed, critic_steps, 0.9 + 0.01 * seed, 3,
         penalty=PENALTIES[penalty](seed), constraint=CONSTRAINTS[constraint](seed), **changes,
     )  # fmt: skip
 
@@ -85,7 +86,7 @@ def infogan(seed, continuous=1):
     code = LatentCode(3, continuous)
     return InfoGan(
         StandardNormal(4), code, mlp(4 + code.features, 2, seed), mlp(2, 1 + code.parameters_of_q, seed + 50),
-        NonSaturating(), momentum(seed), Constant(), (2,), seed, 1, 0.9, 0.5 + seed, penalty=R1(1.0 + seed),
+        NonSaturating(), momentum(seed), Constant(), (2,), seed, 1, 0.9, 3, 0.5 + seed, penalty=R1(1.0 + seed),
     )  # fmt: skip
 
 

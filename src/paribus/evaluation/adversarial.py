@@ -79,9 +79,9 @@ class Cloud(NamedTuple):
 def game(family: Gan, data: GaussianModes, generator: torch.Generator) -> dict[str, float]:
     """The metrics of `MEASURES`, by name; none where the generator's density is not known.
 
-    `value_of_discriminator` is V(D) = E_p log D + E_q log(1 - D), with D the sigmoid of the score, so it means
-    something where scores are logits (minimax, non-saturating). `optimal_value` is the largest of any D, `value_gap`
-    what is missing from it, and `jsd` the divergence of p and q, from 0 to log 2. `score_difference` is E_p score -
+    `value_of_discriminator` is V(D) = E_p log D + E_q log(1 - D), with D the sigmoid of the score, where scores are
+    logits. `optimal_value` is the largest of any D, `value_gap` what is missing from it, and `jsd` the divergence of p
+    and q, from 0 to log 2. `score_difference` is E_p score -
     E_q score: of a 1-Lipschitz critic at most the Wasserstein distance.
     `wasserstein_1` is of two Gaussians in one dimension.
 
@@ -99,12 +99,12 @@ def game(family: Gan, data: GaussianModes, generator: torch.Generator) -> dict[s
         real.mean(logsigmoid(on_real)) + fake.mean(logsigmoid(-on_fake)) for on_real, on_fake in (scores, best)
     )
     measured = {
-        "value_of_discriminator": reached,
         "optimal_value": optimal,
-        "value_gap": optimal - reached,
         "score_difference": real.mean(scores[0]) - fake.mean(scores[1]),
         "jsd": (optimal + math.log(4)) / 2,
     }
+    if family.objective.logits:
+        measured |= {"value_of_discriminator": reached, "value_gap": optimal - reached}
     if data.centres.shape == (1, 1):
         measured["wasserstein_1"] = wasserstein_1(data.centres.item() - q.mean.item(), data.scale - q.root.item())
     return measured

@@ -14,6 +14,7 @@ from paribus.errors import UserError
 from paribus.evaluation import turns
 from paribus.evaluation.classes import class_shares, total_variation
 from paribus.evaluation.extent import extent_of
+from paribus.evaluation.over_training import image_sheet
 from paribus.evaluation.pictures import picture
 from paribus.evaluation.readable import MEASURES as OF_CODES
 from paribus.evaluation.readable import Coded, category_sheet, feature_sheet, readable_metrics
@@ -150,6 +151,7 @@ class GeneratedMetrics:
                 data, torch.stack([grid[0], copied]),
             ),
         ]  # fmt: skip
+        sheets += image_sheet(family, data, columns)
         if isinstance(family, Coded):
             sheets += category_sheet(family, data, columns) + feature_sheet(family, data, columns)
         return sheets

@@ -1,6 +1,5 @@
 """How a GAN's samples lie about the modes of data whose density is known."""
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +12,8 @@ from paribus.data.contract import InMemoryData
 from paribus.data.gaussian_mixtures import GaussianModes
 from paribus.errors import UserError
 from paribus.evaluation import adversarial, turns
-from paribus.evaluation.pictures import png
+from paribus.evaluation.pictures import framed
+from paribus.evaluation.over_training import plane_sheet
 from paribus.evaluation.stream import stream
 from paribus.families.gan import Gan
 from paribus.metrics import energy_distance, mode_coverage, points_in_modes, precision_recall
@@ -110,7 +110,7 @@ class ModeMetrics:
         held = points_in_modes(samples, torch.from_numpy(data.centres), torch.inf)
         return {
             "kind": "latent",
-            "pictures": [surface(family, data)] if data.in_shape == (2,) else [],
+            "pictures": [surface(family, data), *plane_sheet(family, reach_of(data))] if data.in_shape == (2,) else [],
             "maps": [sample_map(family, data, samples)],
             "bars": [
                 {
@@ -146,7 +146,7 @@ def surface(family: Gan, data: GaussianModes) -> dict[str, Any]:
     Scores of critics have no zero, so the shade is the sigmoid of how far the score is above the middle between its
     means on held-out and on generated examples.
     """
-    reach = max(MARGIN * abs(data.centres).max().item(), abs(data.centres).max().item() + 6 * data.scale)
+    reach = reach_of(data)
     pixel = 2 * reach / PIXELS
     along = -reach + pixel * (torch.arange(PIXELS, dtype=torch.float64) + 0.5)
     plane = torch.stack(torch.meshgrid(along, along.flip(0), indexing="xy"), dim=-1)
@@ -154,12 +154,14 @@ def surface(family: Gan, data: GaussianModes) -> dict[str, Any]:
     fake = family.sample(MOST_POINTS, stream(data, "surface"))
     middle = (adversarial.scored(family, test).mean() + adversarial.scored(family, fake).mean()) / 2
     shade = (adversarial.scored(family, plane.reshape(-1, 2)) - middle).sigmoid().reshape(1, PIXELS, PIXELS)
-    return {
-        "name": "discriminator",
-        "title": "The discriminator's surface",
-        "caption": f"Its score over the plane, from {-reach:g} to {reach:g} in both directions: the brighter, the more "
-        "real; grey is midway between its means on held-out and on generated examples.",
-        "png": b64encode(png((255 * shade).round().byte().cpu())).decode("ascii"),
-        "width": PIXELS,
-        "height": PIXELS,
-    }
+    caption = (
+        f"Its score over the plane, from {-reach:g} to {reach:g} in both directions: the brighter, the more real; grey is "
+        "midway between its means on held-out and on generated examples."
+    )
+    return framed("discriminator", "The discriminator's surface", caption, (255 * shade).round().byte().cpu())
+
+
+def reach_of(data: GaussianModes) -> float:
+    """From the middle of a picture of the plane to its edges: all modes, and room around them."""
+    furthest = abs(data.centres).max().item()
+    return max(MARGIN * furthest, furthest + 6 * data.scale)

@@ -124,7 +124,11 @@ def picture(
     Black and white are the ends of the data's extent, channel by channel; what lies outside is shown as the nearer end.
     """
     shares = extent_of(data).share(images.flatten(0, 1)).reshape(images.shape)
-    pixels = sheet((shares * 255).round().byte())
+    return framed(name, title, caption, sheet((shares * 255).round().byte()))
+
+
+def framed(name: str, title: str, caption: str, pixels: UInt8[Tensor, "channels height width"]) -> dict[str, Any]:
+    """A picture as the report reads it."""
     return {
         "name": name,
         "title": title,

@@ -10,7 +10,8 @@ from torch import Tensor
 from paribus.data.contract import InMemoryData, rows_at_once
 from paribus.families.contract import Family, Phase
 from paribus.families.gan import Gan
-from paribus.noise import draw
+from paribus.metrics.ranking import binary_auroc
+from paribus.noise import draw, noise_of
 from paribus.study.structure import Metric
 
 MINIBATCHES = 8
@@ -19,6 +20,8 @@ MINIBATCHES = 8
 MEASURES = (
     Metric("discriminator_accuracy", "neither"),
     Metric("train_discriminator_accuracy", "neither"),
+    Metric("discriminator_auroc", "neither"),
+    Metric("train_discriminator_auroc", "neither"),
     Metric("discriminator_gradient", "neither"),
     Metric("generator_gradient", "neither"),
     Metric("discriminator_steps", "neither", "steps"),
@@ -30,37 +33,37 @@ MEASURES = (
 def diagnostics(family: Gan, data: InMemoryData, generator: torch.Generator) -> dict[str, float]:
     """The metrics of `MEASURES`, by name.
 
-    `discriminator_accuracy` is the share that the discriminator tells rightly of held-out and as many generated
-    examples, which weigh alike, in the sense of the objective that it was trained on; `train_discriminator_accuracy`
-    the same with training examples: higher where it knows them by heart. Both are of the generator that it was trained
-    against, not of averaged weights. `discriminator_gradient` and `generator_gradient` are the norms of the gradients
-    of both turns' losses, penalties included and clipping not: means over minibatches of the training part.
+    `discriminator_auroc` is the chance that a held-out example scores above a generated one, .5 for a discriminator that
+    knows nothing and 1 for one that has won, whatever the objective; `discriminator_accuracy` the share of both that it
+    tells rightly, where the objective has a number that tells them. `train_...` are the same with training examples:
+    higher where it knows them by heart. All are of the generator that it was trained against, not of averaged weights.
+    `discriminator_gradient` and `generator_gradient` are the norms of the gradients of both turns' losses, penalties
+    included and clipping not: means over minibatches of the training part.
     """
     x, train = data.parts["test"]["x"], data.parts["train"]["x"]
     rows = torch.randperm(len(train), generator=generator)[: len(x)]
-    accuracies = {
-        "discriminator_accuracy": told_rightly(family, x),
-        "train_discriminator_accuracy": told_rightly(family, train[rows.to(train.device)]),
-    }
     return {
-        **{name: value for name, value in accuracies.items() if value is not None},
+        **told_apart(family, x),
+        **{f"train_{name}": value for name, value in told_apart(family, train[rows.to(train.device)]).items()},
         **{f"{phase.name}_gradient": gradient_norm(family, phase, data, generator) for phase in family.phases},
         **{f"{phase.name}_steps": float(-(-family.step // phase.every)) for phase in family.phases},
         "examples_seen": float(examples_seen(family, data)),
     }
 
 
-def told_rightly(family: Gan, x: Float[Tensor, "n ..."]) -> float | None:
-    """The discriminator's accuracy on real examples and as many generated ones; None where the objective tells none."""
-    noise = {name: each.to(x) for name, each in family.held_out_noise(len(x)).items()}
-    at_once, right = rows_at_once(x), 0.0
+def told_apart(family: Gan, x: Float[Tensor, "n ..."]) -> dict[str, float]:
+    """How well the discriminator tells real examples from as many generated ones."""
+    noise = {name: each.to(x) for name, each in noise_of("noise", family.held_out_noise(len(x))).items()}
+    at_once, scores = rows_at_once(x), []
     for start in range(0, len(x), at_once):
-        batch = {name: rows[start : start + at_once] for name, rows in ({"x": x} | noise).items()}
-        terms = family.validation_loss(batch).terms
-        if "discriminator_accuracy" not in terms:
-            return None
-        right += len(batch["x"]) * terms["discriminator_accuracy"].item()
-    return right / len(x)
+        turn = noise_of("discriminator", {name: each[start : start + at_once] for name, each in noise.items()})
+        real = x[start : start + at_once]
+        scores.append(torch.stack([family.score(real), family.score(family.generated(turn))]))
+    real, fake = torch.cat(scores, dim=1)
+    is_real = torch.arange(2 * len(x), device=x.device) < len(x)
+    measured = {"discriminator_auroc": binary_auroc(torch.cat([real, fake]), is_real).item()}
+    told = family.objective.discriminator(real, fake).terms.get("discriminator_accuracy")
+    return measured if told is None else {"discriminator_accuracy": told.item(), **measured}
 
 
 def gradient_norm(family: Gan, phase: Phase, data: InMemoryData, generator: torch.Generator) -> float:

@@ -1,6 +1,7 @@
 """Generative adversarial networks: a generator and a discriminator, in turns, under any pair of objectives."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -9,15 +10,19 @@ from torch import Tensor, nn
 
 from paribus.data.augmentation import Augmentation
 from paribus.data.chunks import Batch
+from paribus.data.contract import InMemoryData
 from paribus.densities import Prior
+from paribus.errors import UserError
 from paribus.families.average import WeightAverage
 from paribus.families.contract import Family, OptimizerFactory, Phase, Schedule
+from paribus.families.snapshots import Snapshots
 from paribus.networks.constraints import Constraint, follow
 from paribus.networks.contract import NO_NOISE, Network
 from paribus.noise import Noise, NoiseSpec, draw, noise_of, within
 from paribus.objectives.adversarial import AdversarialObjective
 from paribus.objectives.loss import Loss
 from paribus.objectives.penalties import Penalty
+from paribus.streams import stream_seed
 from paribus.supplied import Supplied
 
 TURNS = ("discriminator", "generator")
@@ -42,6 +47,7 @@ class Gan(Family):
         critic_steps: steps of the discriminator for each of the generator, at least 1.
         averaging: decay of the moving average of the generator's weights, which then makes the samples; None for the
             weights as they are. The average takes in the weights that each generator step starts from.
+        snapshots: latents whose examples are kept as training goes on, for pictures of it (`paribus.families.snapshots`).
         discriminator_optimizer: makes the discriminator's; two time-scales, Heusel et al. (2017).
         penalty: on the discriminator's gradient.
         constraint: on its weights.
@@ -50,6 +56,9 @@ class Gan(Family):
     Raises:
         ValueError: an argument is out of range, or a penalty meets batch normalisation, under which an example has no
             gradient of its own.
+
+    Attributes:
+        kept: the snapshots, if there are any.
     """
 
     def __init__(
@@ -64,6 +73,7 @@ class Gan(Family):
         seed: Supplied[int],
         critic_steps: int,
         averaging: float | None,
+        snapshots: int,
         discriminator_optimizer: Supplied[OptimizerFactory | None] = None,
         penalty: Supplied[Penalty | None] = None,
         constraint: Supplied[Constraint | None] = None,
@@ -72,6 +82,8 @@ class Gan(Family):
         super().__init__(scheduler, seed)
         if critic_steps < 1:
             raise ValueError(f"critic_steps is {critic_steps}, expected at least 1")
+        if snapshots < 0:
+            raise ValueError(f"snapshots is {snapshots}, expected at least 0")
         if penalty and any(isinstance(module, BATCH_NORMS) for module in discriminator.modules()):
             raise ValueError(
                 "a penalty on the discriminator's gradient needs discriminator.normalisation other than batch: an "
@@ -86,7 +98,10 @@ class Gan(Family):
         critic = discriminator_optimizer or optimizer
         judging = Phase("discriminator", self.discriminator_loss, ("discriminator",), critic, limit=limit)
         generating = Phase("generator", self.generator_loss, ("generator",), optimizer, every=critic_steps)
-        self.phases = (judging, generating) if any(True for _ in generator.parameters()) else (judging,)
+        learns = any(True for _ in generator.parameters())
+        self.phases = (judging, generating) if learns else (judging,)
+        self.critic_steps = critic_steps
+        self.kept = self.fixed(snapshots) if snapshots and learns else None
 
     @classmethod
     def told(cls, part: str, facts: Mapping[str, Any], built: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -101,12 +116,41 @@ class Gan(Family):
         }
         return {**facts, **roles.get(part, {})}
 
+    def accept(self, data: InMemoryData) -> None:
+        """Refuse examples that the generator's last layer cannot reach, or that the augmentation cannot take."""
+        if self.augmentation:
+            self.augmentation.check(data.parts["train"]["x"])
+        if self.generator.extent is None:
+            return
+        least, most = self.generator.extent
+        found = data.parts["train"]["x"].aminmax()
+        if found.min < least or found.max > most:
+            raise UserError(
+                f"the generator makes numbers from {least:g} to {most:g}, and the training part's go from "
+                f"{found.min.item():.3g} to {found.max.item():.3g}; of images, data.input_scaling=symmetric maps them "
+                "to [-1, 1]"
+            )
+
+    def latent_spec(self) -> dict[str, NoiseSpec]:
+        """The noise that a latent is made of."""
+        return within("prior", self.prior.noise_spec())
+
+    def latent(self, noise: Noise) -> Float[Tensor, "n features"]:
+        """What the generator starts from."""
+        return self.prior.sample(noise_of("prior", noise))
+
+    def fixed(self, latents: int) -> Snapshots:
+        """Snapshots of latents that the seed alone determines."""
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", "snapshots"))
+        like = next(self.parameters())
+        return Snapshots(self.latent(draw(self.latent_spec(), latents, generator, like=like)), self.in_shape)
+
     def noise_spec(self) -> dict[str, NoiseSpec]:
         """Latents of each turn, and what the networks, the penalty and the augmentation need."""
         spec = within("penalty", self.penalty.noise_spec()) if self.penalty else {}
         spec |= within("augmentation", self.augmentation.noise_spec()) if self.augmentation else {}
         for turn in TURNS:
-            spec |= within(f"{turn}/prior", self.prior.noise_spec())
+            spec |= within(turn, self.latent_spec())
             spec |= within(f"{turn}/network", self.generator.noise_spec())
             spec |= within(f"{turn}/real", self.discriminator.noise_spec())
             spec |= within(f"{turn}/fake", self.discriminator.noise_spec())
@@ -114,7 +158,7 @@ class Gan(Family):
 
     def held_out_noise_spec(self) -> dict[str, NoiseSpec]:
         """Latents for as many generated examples as are held out."""
-        return within("discriminator/prior", self.prior.noise_spec())
+        return within("discriminator", self.latent_spec())
 
     def discriminator_loss(self, batch: Batch, noise: Noise) -> Loss:
         """The discriminator's objective, and the penalty as the term `penalty`."""
@@ -128,13 +172,16 @@ class Gan(Family):
         loss = self.completed(loss, output, turn)
         if not self.penalty:
             return loss
-        penalty = self.penalty(self.score, real, fake, noise_of("penalty", noise))
+        penalty = self.penalty(lambda x: self.score(x, noise_of("fake", turn)), real, fake, noise_of("penalty", noise))
         return Loss(loss.total + penalty, {**loss.terms, "penalty": penalty})
 
     def generator_loss(self, batch: Batch, noise: Noise) -> Loss:
         """The generator's objective."""
         if self.average and self.training:
             self.average.update(self.generator)
+        if self.kept and self.training:
+            with as_sampling(self.generator):
+                self.kept.take(self.step // self.critic_steps, self.decode)
         turn = noise_of("generator", noise)
         output = self.discriminator(self.generated(turn), noise_of("fake", turn))
 
@@ -159,8 +206,7 @@ class Gan(Family):
 
     def generated(self, turn: Noise) -> Float[Tensor, "batch ..."]:
         """Examples of a turn's latents."""
-        latent = self.prior.sample(noise_of("prior", turn))
-        return self.generator(latent, noise_of("network", turn)).reshape(-1, *self.in_shape)
+        return self.generator(self.latent(turn), noise_of("network", turn)).reshape(-1, *self.in_shape)
 
     def score(self, x: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE) -> Float[Tensor, "batch"]:
         """The discriminator's logit or score of each example."""
@@ -168,10 +214,20 @@ class Gan(Family):
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n ..."]:
         """Generated examples, by the averaged weights if there are any."""
-        like = next(self.parameters())
-        return self.decode(self.prior.sample(draw(self.prior.noise_spec(), n, generator, like=like)))
+        return self.decode(self.latent(draw(self.latent_spec(), n, generator, like=next(self.parameters()))))
 
     def decode(self, latent: Float[Tensor, "n features"]) -> Float[Tensor, "n ..."]:
         """The examples of latents, by the averaged weights if there are any."""
         flat = self.average.call(self.generator, latent) if self.average else self.generator(latent)
         return flat.reshape(-1, *self.in_shape)
+
+
+@contextmanager
+def as_sampling(module: nn.Module) -> Iterator[None]:
+    """A module as it is after training: normalised by running statistics, which stay as they are."""
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)

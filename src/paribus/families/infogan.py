@@ -11,10 +11,10 @@ from paribus.data.augmentation import Augmentation
 from paribus.densities import Prior
 from paribus.densities.codes import LatentCode
 from paribus.families.contract import OptimizerFactory, Schedule
-from paribus.families.gan import TURNS, Gan
+from paribus.families.gan import Gan
 from paribus.networks.constraints import Constraint
 from paribus.networks.contract import Network
-from paribus.noise import Noise, NoiseSpec, draw, noise_of, within
+from paribus.noise import Noise, NoiseSpec, noise_of, within
 from paribus.number import Number
 from paribus.objectives.adversarial import AdversarialObjective
 from paribus.objectives.loss import Loss, batch_mean
@@ -30,10 +30,10 @@ class InfoGan(Gan):
     Source: Chen et al., InfoGAN (2016), equations 5 and 6.
 
     Args:
-        code: what c is.
+        code: what c is. A constraint or a penalty on the discriminator reaches q too, which shares its layers.
         information: weight of L_I; 1 in the paper for categories.
         prior, generator, discriminator, objective, optimizer, scheduler, in_shape, seed, critic_steps, averaging,
-        discriminator_optimizer, penalty, constraint, augmentation: see `Gan`.
+        snapshots, discriminator_optimizer, penalty, constraint, augmentation: see `Gan`.
 
     Raises:
         ValueError: an argument is out of range.
@@ -54,6 +54,7 @@ class InfoGan(Gan):
         seed: Supplied[int],
         critic_steps: int,
         averaging: float | None,
+        snapshots: int,
         information: float,
         discriminator_optimizer: Supplied[OptimizerFactory | None] = None,
         penalty: Supplied[Penalty | None] = None,
@@ -71,12 +72,14 @@ class InfoGan(Gan):
             seed,
             critic_steps,
             averaging,
+            0,
             discriminator_optimizer,
             penalty,
             constraint,
             augmentation,
         )
         self.code, self.information = code, information
+        self.kept = self.fixed(snapshots) if snapshots else None
 
     @classmethod
     def told(cls, part: str, facts: Mapping[str, Any], built: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -91,32 +94,16 @@ class InfoGan(Gan):
         }
         return {**told, **roles.get(part, {})}
 
-    def noise_spec(self) -> dict[str, NoiseSpec]:
-        """Codes of each turn too."""
-        spec = super().noise_spec()
-        for turn in TURNS:
-            spec |= within(f"{turn}/code", self.code.noise_spec())
-        return spec
-
-    def held_out_noise_spec(self) -> dict[str, NoiseSpec]:
+    def latent_spec(self) -> dict[str, NoiseSpec]:
         """Codes too."""
-        return super().held_out_noise_spec() | within("discriminator/code", self.code.noise_spec())
+        return super().latent_spec() | within("code", self.code.noise_spec())
+
+    def latent(self, noise: Noise) -> Float[Tensor, "n features"]:
+        """A latent of the prior and a code, side by side."""
+        return torch.cat([super().latent(noise), self.code.sample(noise_of("code", noise))], dim=1)
 
     def completed(self, loss: Loss, output: Float[Tensor, "batch out"], turn: Noise) -> Loss:
         """The loss less the weighted information, with the term `information` in nats."""
         code = self.code.sample(noise_of("code", turn))
         bound = batch_mean(self.code.log_q(output[:, 1:], code)) + self.code.entropy
         return Loss(loss.total - self.information.to(bound.dtype) * bound, {**loss.terms, "information": bound})
-
-    def generated(self, turn: Noise) -> Float[Tensor, "batch ..."]:
-        """Examples of a turn's latents and codes."""
-        latent = torch.cat(
-            [self.prior.sample(noise_of("prior", turn)), self.code.sample(noise_of("code", turn))], dim=1
-        )
-        return self.generator(latent, noise_of("network", turn)).reshape(-1, *self.in_shape)
-
-    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n ..."]:
-        """Generated examples of drawn latents and codes."""
-        like = next(self.parameters())
-        parts = [part.sample(draw(part.noise_spec(), n, generator, like=like)) for part in (self.prior, self.code)]
-        return self.decode(torch.cat(parts, dim=1))

@@ -4,10 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paribus.metrics.samples import checked_samples
-
-ROWS_AT_ONCE = 128
-"""Points whose distances from all others are computed at once: few, so that these stay in the processor's cache."""
+from paribus.metrics.samples import ROWS_AT_ONCE, checked_samples, distances
 
 
 def energy_distance(x: Float[Tensor, "n features"], y: Float[Tensor, "m features"]) -> Float[Tensor, ""]:
@@ -25,5 +22,4 @@ def energy_distance(x: Float[Tensor, "n features"], y: Float[Tensor, "m features
 
 def _summed(x: Float[Tensor, "n features"], y: Float[Tensor, "m features"]) -> Float[Tensor, ""]:
     """The sum of the distances of all pairs; a point has none from itself."""
-    exact = "donot_use_mm_for_euclid_dist"
-    return torch.stack([torch.cdist(rows, y, compute_mode=exact).sum() for rows in x.split(ROWS_AT_ONCE)]).sum()
+    return torch.stack([distances(rows, y).sum() for rows in x.split(ROWS_AT_ONCE)]).sum()

@@ -6,10 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from paribus.metrics.samples import checked_samples
-
-ROWS_AT_ONCE = 128
-"""Points whose distances from all others are computed at once: few, so that these stay in the processor's cache."""
+from paribus.metrics.samples import ROWS_AT_ONCE, checked_samples, distances
 
 
 class PrecisionRecall(NamedTuple):
@@ -53,7 +50,7 @@ def precision_recall(
     on_generated = torch.zeros(len(real), dtype=torch.bool)
     on_real = []
     for rows, radius in zip(generated.split(ROWS_AT_ONCE), generated_radius.split(ROWS_AT_ONCE), strict=True):
-        distance = _distances(rows, real)
+        distance = distances(rows, real)
         on_real.append((distance <= real_radius).any(dim=1))
         on_generated |= (distance <= radius[:, None]).any(dim=0)
     return PrecisionRecall(torch.cat(on_real).double().mean().item(), on_generated.double().mean().item())
@@ -65,12 +62,7 @@ def neighbour_distance(
     """The distance of each point from the k-th nearest of the others."""
     return torch.cat(
         [
-            _distances(rows, others).topk(neighbour, dim=1, largest=False).values[:, -1]
+            distances(rows, others).topk(neighbour, dim=1, largest=False).values[:, -1]
             for rows in points.split(ROWS_AT_ONCE)
         ]
     )
-
-
-def _distances(points: Float[Tensor, "m features"], others: Float[Tensor, "n features"]) -> Float[Tensor, "m n"]:
-    """Euclidean; not by the matrix product, whose rounding makes equal points differ."""
-    return torch.cdist(points, others, compute_mode="donot_use_mm_for_euclid_dist")

@@ -1,9 +1,13 @@
 """What distances of two samples accept. Everything is computed on the CPU in float64."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from paribus.metrics.checks import described
+
+ROWS_AT_ONCE = 128
+"""Points whose distances from all others are computed at once: few, so that these stay in the processor's cache."""
 
 
 def checked_samples(
@@ -20,3 +24,8 @@ def checked_samples(
             f"got {described(x)} and {described(y)}"
         )
     return x.detach().cpu().double(), y.detach().cpu().double()
+
+
+def distances(points: Float[Tensor, "m features"], others: Float[Tensor, "n features"]) -> Float[Tensor, "m n"]:
+    """Euclidean; not by the matrix product, whose rounding makes equal points differ."""
+    return torch.cdist(points, others, compute_mode="donot_use_mm_for_euclid_dist")

@@ -50,7 +50,8 @@ class SpectralNorm(Constraint):
         warmup: iterations before training, so that the first steps are normalised too.
 
     Raises:
-        ValueError: warmup is below 1, or, of `apply`, the network has weights of which it knows no norm.
+        ValueError: warmup is below 1, or, of `apply`, the network has weights of which it knows no norm, or batch
+            normalisation, which scales features anew.
     """
 
     def __init__(self, warmup: int) -> None:
@@ -60,6 +61,11 @@ class SpectralNorm(Constraint):
 
     def apply(self, network: Network) -> Network:
         """The network with normalised layers in the place of its own; weights are as they were drawn."""
+        if any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in network.modules()):
+            raise ValueError(
+                "spectral normalisation bounds no slope where batch normalisation scales features anew; expected "
+                "discriminator.normalisation none or layer"
+            )
         for parent in list(network.modules()):
             for name, child in list(parent.named_children()):
                 if type(child) is nn.Linear:

@@ -15,7 +15,12 @@ class Network(nn.Module):
     """Base of all networks: `forward(inputs, noise)` maps `[batch, *in]` to `[batch, out]`.
 
     `noise` holds, by the names of `noise_spec`, random numbers `[batch, *shape]` for each example, or nothing.
+
+    Attributes:
+        extent: the least and the largest number that the output can hold; None for any.
     """
+
+    extent: tuple[float, float] | None = None
 
     def noise_spec(self) -> dict[str, NoiseSpec]:
         """The random numbers that each example needs in training, by name."""

@@ -33,6 +33,8 @@ class DcganGenerator(Network):
         ValueError: an argument is out of range, or the images are too small for the stages.
     """
 
+    extent = (-1.0, 1.0)
+
     def __init__(
         self, in_features: Supplied[int], out_shape: Supplied[tuple[int, ...]], channels: list[int], kernel: int
     ) -> None:
@@ -43,7 +45,7 @@ class DcganGenerator(Network):
         self.stages = nn.Sequential(nn.Unflatten(1, (channels[0], *smallest)))
         for (before, after), target in zip(pairwise([*channels, depth]), reversed(targets), strict=True):
             missing = ((target[0] + kernel) % 2, (target[1] + kernel) % 2)
-            self.stages.extend([nn.BatchNorm2d(before), nn.ReLU()])
+            self.stages.extend([OF_IMAGES["batch"](before), nn.ReLU()])
             self.stages.append(
                 nn.ConvTranspose2d(before, after, kernel, 2, padding=(kernel - 1) // 2, output_padding=missing)
             )

@@ -14,20 +14,36 @@ Normalisation = Literal["none", "batch", "layer"]
 `layer`: each example over its features (of an image over channels and positions), in training and after alike."""
 
 
+def refuse_one(batch: int) -> None:
+    """Say what to do about a minibatch of one, which has no variance; of images it has that of its own pixels alone.
+
+    Raises:
+        UserError: there is a single example.
+    """
+    if batch == 1:
+        raise UserError(
+            "batch normalisation needs more than one example in a minibatch, and the last one of an epoch has just "
+            "one; choose a data.batch_size that leaves none or more over, or normalisation=layer where it is offered"
+        )
+
+
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of vectors that says what to do about a minibatch of one."""
+    """Batch normalisation of vectors that refuses a minibatch of one."""
 
     def forward(self, inputs: Float[Tensor, "batch features"]) -> Float[Tensor, "batch features"]:
-        """The vectors, normalised.
+        """The vectors, normalised; UserError where there is a single one in training."""
+        refuse_one(len(inputs) if self.training else 0)
+        return super().forward(inputs)
 
-        Raises:
-            UserError: there is a single one in training, which has no variance.
-        """
-        if self.training and len(inputs) == 1:
-            raise UserError(
-                "normalisation=batch needs more than one example in a minibatch, and the last one of an epoch has just "
-                "one; choose a data.batch_size that leaves none or more over, or normalisation=layer"
-            )
+
+class ImageBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation of images, channel by channel, that refuses a minibatch of one."""
+
+    def forward(
+        self, inputs: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """The images, normalised; UserError where there is a single one in training."""
+        refuse_one(len(inputs) if self.training else 0)
         return super().forward(inputs)
 
 
@@ -38,7 +54,7 @@ OF_VECTORS: dict[str, Callable[[int], nn.Module]] = {
 }
 OF_IMAGES: dict[str, Callable[[int], nn.Module]] = {
     "none": nn.Identity,
-    "batch": nn.BatchNorm2d,
+    "batch": ImageBatchNorm,
     "layer": partial(nn.GroupNorm, 1),
 }
 

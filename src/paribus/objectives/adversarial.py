@@ -20,9 +20,15 @@ class AdversarialObjective(Objective):
 
     `discriminator(real [batch], fake [batch]) -> Loss` and `generator(real () -> [batch], fake [batch]) -> Loss`, where
     `real` is to be called for the logits of real examples: computing them is a third of a small network's work, so
-    those who do not need them do not pay. The discriminator's terms include `discriminator_accuracy`: the share of
-    logits on the right side of 0.
+    those who do not need them do not pay. Where a number tells real from fake, the discriminator's terms include
+    `discriminator_accuracy`, the share of scores on the right side of it, which is told and not minimised.
+
+    Attributes:
+        logits: whether the discriminator's score comes to the log-odds of being real, so that its value in the game of
+            Goodfellow et al. means something.
     """
+
+    logits: bool = False
 
     def discriminator(self, real: Logits, fake: Logits) -> Loss:
         """What the discriminator minimises."""
@@ -62,6 +68,8 @@ class Minimax(AdversarialObjective):
     saturates where the discriminator is sure of a fake.
     Source: Goodfellow et al., Generative Adversarial Nets (2014), equation 1.
     """
+
+    logits = True
 
     def discriminator(self, real: Logits, fake: Logits) -> Loss:
         """Its cross entropy: `discriminator_real`, `discriminator_fake` and `discriminator_accuracy`."""
@@ -104,12 +112,14 @@ class Wasserstein(AdversarialObjective):
     """mean score of fake less mean score of real examples; minus the mean score of fake ones for the generator.
 
     Minus the critic's loss estimates the Wasserstein distance where a constraint or a penalty keeps it 1-Lipschitz, and
-    means nothing without. Source: Arjovsky, Chintala and Bottou, Wasserstein GAN (2017), equation 2.
+    means nothing without. No number tells real from fake: scores have no origin.
+    Source: Arjovsky, Chintala and Bottou, Wasserstein GAN (2017), equation 2.
     """
 
     def discriminator(self, real: Logits, fake: Logits) -> Loss:
-        """`discriminator_real`, `discriminator_fake` and `discriminator_accuracy`."""
-        return _judged(-real, fake, real, fake)
+        """`discriminator_real` and `discriminator_fake`."""
+        means = {"discriminator_real": batch_mean(-real), "discriminator_fake": batch_mean(fake)}
+        return Loss(means["discriminator_real"] + means["discriminator_fake"], means)
 
     def generator(self, real: Callable[[], Logits], fake: Logits) -> Loss:
         """`generator_fake`."""

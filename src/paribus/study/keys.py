@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from paribus.study.records import key_of
+from paribus.study.records import ADDED, key_of
 
 NOT_TRAINING = {
     "name": "names the folder",
@@ -19,8 +19,12 @@ NOT_TRAINING = {
 
 
 def train_key(config: Mapping[str, Any]) -> str:
-    """Identifies a run: a hash of what training reads of its resolved config, without Hydra's own node."""
-    return key_of({key: _plain(value) for key, value in flat(config).items() if not is_below(key, NOT_TRAINING)})
+    """Identifies a run: a hash of what training reads of its resolved config, without Hydra's own node.
+
+    What came later and is as it was before is left out, so that earlier records stay those of their configs.
+    """
+    read = {key: _plain(value) for key, value in flat(config).items() if not is_below(key, NOT_TRAINING)}
+    return key_of({key: value for key, value in read.items() if key not in ADDED or value != ADDED[key]})
 
 
 def evaluation_key(train: str, evaluation: Mapping[str, Any]) -> str:

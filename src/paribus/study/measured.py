@@ -35,7 +35,8 @@ class Measured:
             that rows with this metric speak of.
         keys: the same with canonical levels.
         trainings: for each cell the training behind it.
-        values: [cells, replicates]; NaN where missing; where a run diverged the metric's worst, or else the worst infinity.
+        values: [cells, replicates]; NaN where missing; the metric's worst where a run diverged, or else the worst
+            infinity.
         diverged: [cells, replicates], whether that is why.
     """
 

@@ -17,6 +17,16 @@ FIT_FILE = "fit.json"
 WEIGHTS_FILE = "last.ckpt"
 STUDY_FILE = "study.json"
 
+ADDED: Mapping[str, Any] = {
+    "trainer.devices": 1,
+    "trainer.compile": False,
+    "trainer.accumulate": 1,
+    "trainer.approximate": False,
+    "trainer.deterministic": False,
+    "trainer.detect_anomaly": False,
+}
+"""Config keys that came when there were records already, each with the value that stands for what was done before."""
+
 Status = Literal["finished", "failed", "diverged", "interrupted", "running"]
 
 
@@ -153,9 +163,20 @@ def read_record(folder: Path) -> RunRecord:
         rows = tuple(Row(**row) for row in data.pop("rows"))
         failure = data.pop("failure")
         data["measures"] = tuple(data.get("measures", ()))
+        data["config"] = completed(data["config"])
         return RunRecord(**data, rows=rows, failure=Failure(**failure) if failure else None)
     except (TypeError, KeyError) as error:
         raise UnreadableRecord(f"{path} lacks or has an unknown field: {error}") from None
+
+
+def completed(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recorded config with the keys that came after it."""
+    nodes: dict[str, dict[str, Any]] = {}
+    for key, value in ADDED.items():
+        node, name = key.split(".")
+        if isinstance(config.get(node), Mapping):
+            nodes.setdefault(node, {})[name] = value
+    return {**config, **{node: {**added, **config[node]} for node, added in nodes.items()}}
 
 
 def read_records(folder: Path, without: Collection[str] = ()) -> Iterator[RunRecord | UnreadableRecord]:
