@@ -12,8 +12,8 @@ from paribus.data.contract import InMemoryData
 from paribus.data.gaussian_mixtures import GaussianModes
 from paribus.errors import UserError
 from paribus.evaluation import adversarial, turns
-from paribus.evaluation.pictures import framed
 from paribus.evaluation.over_training import plane_sheet
+from paribus.evaluation.pictures import framed
 from paribus.evaluation.stream import stream
 from paribus.families.gan import Gan
 from paribus.metrics import energy_distance, mode_coverage, points_in_modes, precision_recall
@@ -155,8 +155,8 @@ def surface(family: Gan, data: GaussianModes) -> dict[str, Any]:
     middle = (adversarial.scored(family, test).mean() + adversarial.scored(family, fake).mean()) / 2
     shade = (adversarial.scored(family, plane.reshape(-1, 2)) - middle).sigmoid().reshape(1, PIXELS, PIXELS)
     caption = (
-        f"Its score over the plane, from {-reach:g} to {reach:g} in both directions: the brighter, the more real; grey is "
-        "midway between its means on held-out and on generated examples."
+        f"Its score over the plane, from {-reach:g} to {reach:g} in both directions: the brighter, the more real; grey "
+        "is midway between its means on held-out and on generated examples."
     )
     return framed("discriminator", "The discriminator's surface", caption, (255 * shade).round().byte().cpu())
 

@@ -33,8 +33,8 @@ MEASURES = (
 def diagnostics(family: Gan, data: InMemoryData, generator: torch.Generator) -> dict[str, float]:
     """The metrics of `MEASURES`, by name.
 
-    `discriminator_auroc` is the chance that a held-out example scores above a generated one, .5 for a discriminator that
-    knows nothing and 1 for one that has won, whatever the objective; `discriminator_accuracy` the share of both that it
+    `discriminator_auroc` is the chance that a held-out example scores above a generated one, .5 for a discriminator
+    that knows nothing and 1 for one that has won, whatever the objective; `discriminator_accuracy` the share of both that it
     tells rightly, where the objective has a number that tells them. `train_...` are the same with training examples:
     higher where it knows them by heart. All are of the generator that it was trained against, not of averaged weights.
     `discriminator_gradient` and `generator_gradient` are the norms of the gradients of both turns' losses, penalties

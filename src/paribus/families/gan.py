@@ -47,7 +47,7 @@ class Gan(Family):
         critic_steps: steps of the discriminator for each of the generator, at least 1.
         averaging: decay of the moving average of the generator's weights, which then makes the samples; None for the
             weights as they are. The average takes in the weights that each generator step starts from.
-        snapshots: latents whose examples are kept as training goes on, for pictures of it (`paribus.families.snapshots`).
+        snapshots: latents whose examples are kept as training goes on, for pictures: see `Snapshots`.
         discriminator_optimizer: makes the discriminator's; two time-scales, Heusel et al. (2017).
         penalty: on the discriminator's gradient.
         constraint: on its weights.
