@@ -89,9 +89,10 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from paribus.report import report
+    from paribus.report import holds_studies, report, write_index
 
-    print(report(_recorded(options.folder)).page)
+    folder = _recorded(options.folder)
+    print(write_index(folder) if holds_studies(folder) else report(folder).page)
     return 0
 
 

@@ -1,6 +1,6 @@
 """Records in, artefacts out: tables, verdicts, figures and one page. No torch."""
 
-from paribus.report.index import write_index
+from paribus.report.index import holds_studies, write_index
 from paribus.report.write import ReportFiles, report
 
-__all__ = ["ReportFiles", "report", "write_index"]
+__all__ = ["ReportFiles", "holds_studies", "report", "write_index"]

@@ -1,6 +1,7 @@
 """A page that lists all studies with the badges of their verdicts."""
 
 import json
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +35,12 @@ def write_index(runs: Path) -> Path:
     """
     if not runs.is_dir():
         raise UserError(f"There is no folder {runs}; give the one that holds the studies' folders.")
-    studies = [entry(folder) for folder in sorted(runs.iterdir()) if folder.is_dir() and holds_records(folder)]
+    folders = [folder for folder in sorted(runs.iterdir()) if folder.is_dir() and holds_records(folder)]
+    studies = [entry(folder) for folder in folders]
+    total: Counter[str] = sum(map(ends, folders), Counter())
     path = runs / "index.html"
-    write_atomically(
-        path,
-        rendered("index.html.j2", {"studies": studies, "summary": count(len(studies), "folder") + " with records"}),
-    )
+    summary = count(len(studies), "folder") + " with records"
+    write_atomically(path, rendered("index.html.j2", {"studies": studies, "summary": summary, "tally": badges(total)}))
     return path
 
 
@@ -48,16 +49,27 @@ def holds_records(folder: Path) -> bool:
     return next(folder.glob(f"**/{RECORD_FILE}"), None) is not None
 
 
+def holds_studies(folder: Path) -> bool:
+    """Whether `folder` is one of studies' folders, as `runs` is, and no study's own."""
+    own = (folder / STUDY_FILE).exists() or next(folder.glob(f"*/{RECORD_FILE}"), None) is not None
+    return not own and next(folder.glob(f"*/*/{RECORD_FILE}"), None) is not None
+
+
+def ends(folder: Path) -> Counter[str]:
+    """How many claims of a study had which verdict, in its last report."""
+    judged = read_json(folder / "verdicts.json")
+    judged = judged if isinstance(judged, list) else []
+    return Counter(str(verdict.get("status")) for verdict in judged if isinstance(verdict, dict))
+
+
 def entry(folder: Path) -> StudyEntry:
     """What the index says of one study."""
     records = list(folder.glob(f"**/{RECORD_FILE}"))
-    declared, judged = read_json(folder / STUDY_FILE), read_json(folder / "verdicts.json")
-    judged = judged if isinstance(judged, list) else []
-    ends = Counter(str(verdict.get("status")) for verdict in judged if isinstance(verdict, dict))
+    declared = read_json(folder / STUDY_FILE)
     reported = (folder / "report.html").exists()
     state = [count(len(records), "record")]
     if not reported:
-        state.append(f"no report yet: paribus report {folder.name}")
+        state.append(f"no report yet: paribus report {shlex.quote(str(folder))}")
     elif max(path.stat().st_mtime_ns for path in records) > (folder / "report.html").stat().st_mtime_ns:
         state.append("records are newer than the report")
     return StudyEntry(
@@ -65,7 +77,7 @@ def entry(folder: Path) -> StudyEntry:
         question=str(declared.get("question", "")) if isinstance(declared, dict) else "",
         link=f"{quote(folder.name)}/report.html" if reported else "",
         state=" · ".join(state),
-        tally=badges(ends),
+        tally=badges(ends(folder)),
     )
 
 
