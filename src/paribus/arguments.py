@@ -23,7 +23,7 @@ exit codes: 0 done, 1 something failed or was refuted, 2 a mistake in the input,
 
 RUN_OPTIONS = (
     *("-m", "--multirun", "--cfg", "--resolve", "--package", "--config-dir"),
-    *("--key", "--output", "--help", "--hydra-help"),
+    *("--key", "--output", "--weights", "--help", "--hydra-help"),
 )
 """Flags of `paribus run`: Hydra's that serve here, and its own."""
 SHELLS = ("bash", "zsh", "fish")
@@ -98,6 +98,7 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
     run = add("run", "train one model or every arm of a study (key=value, -m, --cfg job, --help)")
     run.add_argument("--key", required=True, help="run the recorded job with this key again")
     run.add_argument("--output", type=Path, default=Path("runs"), help="where records lie (default: runs)")
+    run.add_argument("--weights", action="store_true", help="keep the weights (trainer.save_checkpoint=true)")
 
     plan = add("plan", "show what a run command would do: arms, what is held equal, what is done, time expected")
     plan.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for paribus run")
@@ -124,6 +125,28 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
             "exit codes: 0 every claim is supported; 1 some claim is refuted or cannot be evaluated;\n"
             "2 there are no records, or a mistake in the input; 3 some claim is undecided, or nothing is claimed",
         )
+    )
+
+    predict = add(
+        "predict",
+        "predict the test part, or other examples, by a run that kept its weights",
+        "FILE is a CSV or Parquet file with the columns that the run was trained on, by name; an .npz with an array x\n"
+        "[n, ...]; or a folder of images. All are in the units of the run's own data, and so are the predictions:\n"
+        "of regression, a number; of classification, the likeliest class and each class's probability.",
+    )
+    _run(predict)
+    predict.add_argument("--input", type=Path, metavar="FILE", help="examples to predict (default: the test part)")
+    predict.add_argument("--output", type=Path, metavar="FILE.csv", help="default: predictions.csv in the run's folder")
+
+    sample = add("sample", "draw examples from a generative model that kept its weights: a picture or a table")
+    _run(sample)
+    sample.add_argument("--count", type=int, default=64, metavar="N", help="how many (default: 64)")
+    sample.add_argument("--seed", type=int, default=0, metavar="S", help="of the draw (default: 0)")
+    sample.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="a contact sheet .png, a table .csv, or an array .npz (default: samples.png or .csv in the run's folder)",
     )
 
     audit = add("audit", "run some recorded runs again, alone, and report how far their metrics differ")
@@ -164,3 +187,7 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
 
 def _folder(parser: Parser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of records, e.g. runs/my_study")
+
+
+def _run(parser: Parser) -> None:
+    parser.add_argument("run", type=Path, metavar="RECORD", help="the run's folder, runs/<name>/<key>")

@@ -66,7 +66,7 @@ def _run(words: list[str]) -> int:
 def _rerun(options: argparse.Namespace) -> int:
     from paribus.run import rerun
 
-    return rerun(options.key, options.output)
+    return rerun(options.key, options.output, options.weights)
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -86,6 +86,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     from paribus.evaluate import evaluate_folder
 
     return evaluate_folder(_recorded(options.folder), options.overrides, options.config_dir)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from paribus.predict import predict_command
+
+    return predict_command(options.run, options.input, options.output)
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from paribus.predict import sample_command
+
+    return sample_command(options.run, options.count, options.seed, options.output)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -146,6 +158,8 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "plan": _plan,
     "list": _list,
     "evaluate": _evaluate,
+    "predict": _predict,
+    "sample": _sample,
     "report": _report,
     "verify": _verify,
     "audit": _audit,

@@ -264,12 +264,13 @@ def summary(record: RunRecord) -> str:
     return "\n".join([*lines, f"  {folder / RECORD_FILE}", *([note] if note else [])])
 
 
-def rerun(key: str, output: Path) -> int:
+def rerun(key: str, output: Path, weights: bool = False) -> int:
     """Run a recorded job again, in its place; the exit code.
 
     Args:
         key: its key or the beginning of it, after `<name>/` where several studies share it; or its folder.
         output: where records lie.
+        weights: keep them, also where the job did not.
 
     Raises:
         UserError: there is no such job, or its record cannot be used to run it.
@@ -282,6 +283,8 @@ def rerun(key: str, output: Path) -> int:
     except UnreadableRecord as error:
         raise UserError(f"--key {key}: {error}; run it with the words that made it") from None
     config = {**old.config, "output": str(folder.parents[1]), "name": folder.parent.name, "rerun": "all"}
+    if weights:
+        config["trainer"] = {**config["trainer"], "save_checkpoint": True}
     check(config)
     if train_key(config) != folder.name:
         raise UserError(

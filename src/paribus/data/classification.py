@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from paribus.data.binarisation import DRAWN, binarised
-from paribus.data.contract import InMemoryData, Part, Split, tensor_hash
+from paribus.data.contract import InMemoryData, Part, RawPart, Split, tensor_hash
 from paribus.data.label_noise import LabelNoise
 from paribus.data.pixels import PixelScaling
 from paribus.data.precision import check_float32
@@ -31,6 +31,10 @@ class InputScaling(Protocol):
 
     def apply(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Raw inputs `[n, *shape]`, scaled."""
+        ...
+
+    def undo(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scaled inputs `[n, *shape]`, raw."""
         ...
 
 
@@ -59,6 +63,10 @@ class RawClasses:
         """
         return {}
 
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of a table."""
+        return ()
+
     def fit_scaling(self, train: NDArray[np.int64], kind: str) -> InputScaling:
         """The scaling of the inputs that is fitted on the training rows, without anything random."""
         raise NotImplementedError(f"{type(self).__name__} must implement fit_scaling")
@@ -77,6 +85,10 @@ class RawTableClasses(RawClasses):
     """
 
     input_names: Sequence[str]
+
+    def columns(self) -> tuple[str, ...]:
+        """Names of the d columns."""
+        return tuple(self.input_names)
 
     def fit_scaling(self, train: NDArray[np.int64], kind: str) -> Scaling:
         """Scaling of each column."""
@@ -197,3 +209,23 @@ class ClassificationData(InMemoryData):
         So of a grey image, under `binary` or `dynamic`, they are the probabilities of white, the mean over all draws.
         """
         return torch.from_numpy(self._scaling.apply(inputs.cpu().numpy())).float().to(inputs.device)
+
+    def to_input_units(self, inputs: Tensor) -> Tensor:
+        """Inputs of a network, `[n, *shape]`, as the source would have them, in float64."""
+        return torch.from_numpy(self._scaling.undo(inputs.double().cpu().numpy())).to(inputs.device)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the columns of a table."""
+        return self.raw.columns()
+
+    def raw_part(self, part: Part) -> RawPart:
+        """The examples of a part, without label noise; the names of their classes."""
+        rows = self.rows[part]
+        return RawPart(rows, self.raw.inputs[rows], np.array(self.classes)[self.raw.label[rows]])
+
+    def prediction_columns(self, output: Tensor) -> dict[str, NDArray[Any]]:
+        """`prediction`, the name of the likeliest class, and the probability of each, `p_<name>`."""
+        probability = output.double().softmax(dim=1).cpu().numpy()
+        named = {f"p_{name}": probability[:, label] for label, name in enumerate(self.classes)}
+        return {"prediction": np.array(self.classes)[output.argmax(dim=1).cpu().numpy()], **named}

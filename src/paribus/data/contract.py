@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,6 +18,21 @@ Part = Literal["train", "validation", "test"]
 Replication = Literal["fresh", "resplit", "fixed"]
 Split = dict[Part, NDArray[np.int64]]
 """The rows of a data set, by number, that make up each part."""
+
+
+class RawPart(NamedTuple):
+    """The examples of a part as the source has them: in raw units, uncorrupted.
+
+    Attributes:
+        rows: the number of each in the source, from 0, `[n]`.
+        inputs: `[n, *shape]`.
+        target: numbers, or names of classes, `[n]`.
+    """
+
+    rows: NDArray[np.int64]
+    inputs: NDArray[Any]
+    target: NDArray[Any]
+
 
 ROWS_AT_ONCE, NUMBERS_AT_ONCE = 4096, 2**19
 """Of a part that is gone through as a whole: rows that are computed at once, fewer where a row is large, so that the
@@ -102,6 +117,23 @@ class InMemoryData(pl.LightningDataModule):
     def to_network_inputs(self, inputs: Tensor) -> Tensor:
         """Raw inputs, `[n, ...]`, as a network takes them; the inverse question of `to_target_units`."""
         return inputs
+
+    def to_input_units(self, inputs: Tensor) -> Tensor:
+        """Inputs of a network, `[n, ...]`, in the units of the source: the inverse of `to_network_inputs`."""
+        return inputs
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the columns of the inputs; empty where those have none, as pixels have."""
+        return ()
+
+    def raw_part(self, part: Part) -> RawPart:
+        """The examples of a part as the source has them."""
+        raise NotImplementedError(f"{type(self).__name__} has no targets to predict")
+
+    def prediction_columns(self, output: Tensor) -> dict[str, NDArray[Any]]:
+        """What a network's output for n examples says of their targets: columns `[n]` of a table, by name."""
+        raise NotImplementedError(f"{type(self).__name__} has no targets to predict")
 
     def recovery(self, predict: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Errors against a known truth, by name, where the data has one.

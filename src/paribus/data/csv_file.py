@@ -59,9 +59,13 @@ class CsvFile(TableFile):
         """A column as it is written."""
         return self._column(name, NO_CLASS)
 
-    def _column(self, name: str, missing: frozenset[str]) -> list[str]:
+    def cells(self, name: str) -> list[str]:
+        """A column of texts, without blanks around them."""
         at = self.header.index(name)
-        cells = [row[at].strip() for row in self._cells]
+        return [row[at].strip() for row in self._cells]
+
+    def _column(self, name: str, missing: frozenset[str]) -> list[str]:
+        cells = self.cells(name)
         empty = [row for row, cell in enumerate(cells) if cell.lower() in missing]
         if empty:
             raise self.missing(name, empty, cells[empty[0]])

@@ -70,7 +70,7 @@ class ImageFolder(ResplitImages):
         label: list[int] = []
         for number, name in enumerate(classes):
             for file in files[name]:
-                image = _read(file, self.colour, self.size)
+                image = read_image(file, self.colour, self.size)
                 if images and image.shape != images[0].shape:
                     first = files[classes[0]][0]
                     raise UserError(
@@ -121,8 +121,12 @@ def _images(folder: Path) -> list[Path]:
     return files
 
 
-def _read(file: Path, colour: Colour, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """An image as `[channels, height, width]`."""
+def read_image(file: Path, colour: Colour, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """An image as `[channels, height, width]`, resized to (height, width) where those are given.
+
+    Raises:
+        UserError: it cannot be read, or has more than 8 bits a channel.
+    """
     from PIL import Image, ImageOps
 
     try:

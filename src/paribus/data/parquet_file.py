@@ -68,6 +68,10 @@ class ParquetFile(TableFile):
             raise self.missing(name, empty, cells[empty[0]])
         return cells
 
+    def cells(self, name: str) -> list[object]:
+        """A column as Python's own objects."""
+        return self._file.read(columns=[name]).column(0).to_pylist()
+
     def _refuse_missing(self, name: str, column: "pa.ChunkedArray") -> None:
         missing = np.flatnonzero(column.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)).tolist()
         if missing:

@@ -60,6 +60,10 @@ class PixelScaling:
         scaled /= self.scale.astype(np.float32)[:, None, None]
         return scaled
 
+    def undo(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The raw `[n, channels, height, width]` of scaled ones, not rounded."""
+        return self.center[:, None, None] + self.scale[:, None, None] * scaled
+
 
 def _counts(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """How often each value occurs in each channel: `[channels, 256]`."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from paribus.data.chunks import Batch
 from paribus.data.contamination import Contamination
-from paribus.data.contract import InMemoryData, Part, Split, tensor_hash
+from paribus.data.contract import InMemoryData, Part, RawPart, Split, tensor_hash
 from paribus.data.precision import check_float32
 from paribus.data.scaling import Scaling, ScalingKind
 
@@ -55,10 +55,12 @@ class RegressionData(InMemoryData):
 
     Attributes:
         table: the raw data, after `setup`.
+        rows: which rows of it make up each part, after `setup`.
         outlier: which training rows were contaminated, `[n_train]` of bool, after `setup`.
     """
 
     table: RawTable
+    rows: Split
     outlier: Tensor
 
     def __init__(
@@ -87,7 +89,7 @@ class RegressionData(InMemoryData):
     def prepare(self) -> None:
         """Fill `parts`."""
         self.table = table = self.load()
-        split = self.split(table)
+        self.rows = split = self.split(table)
         inputs: dict[Part, NDArray[np.float64]] = {part: table.inputs[rows] for part, rows in split.items()}
         target: dict[Part, NDArray[np.float64]] = {part: table.target[rows] for part, rows in split.items()}
         clean = [torch.from_numpy(array) for part in split for array in (inputs[part], target[part])]
@@ -119,6 +121,24 @@ class RegressionData(InMemoryData):
     def to_network_inputs(self, inputs: Tensor) -> Tensor:
         """Raw inputs `[n, d]` as the network takes them: scaled, float32."""
         return _affine(inputs.double(), -self._inputs.center / self._inputs.scale, 1 / self._inputs.scale).float()
+
+    def to_input_units(self, inputs: Tensor) -> Tensor:
+        """Inputs of a network, `[n, d]`, as the file would have them, in float64."""
+        return _affine(inputs.double(), self._inputs.center, self._inputs.scale)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self.table.input_names
+
+    def raw_part(self, part: Part) -> RawPart:
+        """The rows of a part, without contamination."""
+        rows = self.rows[part]
+        return RawPart(rows, self.table.inputs[rows], self.table.target[rows])
+
+    def prediction_columns(self, output: Tensor) -> dict[str, NDArray[Any]]:
+        """`prediction`, in the target's own units."""
+        return {"prediction": self.to_target_units(output).cpu().numpy()}
 
     def to_target_units(self, prediction: Tensor) -> Tensor:
         """A prediction of the network, any shape, in the target's own units and float64."""

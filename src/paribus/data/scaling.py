@@ -54,3 +54,7 @@ class Scaling:
     def apply(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """`rows`, `[n, d]` or `[n]`, in units of the scale."""
         return (rows / 2 - self.center / 2) / (self.scale / 2)  # halves, so that the difference cannot overflow
+
+    def undo(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The raw rows of scaled ones."""
+        return self.center + self.scale * scaled

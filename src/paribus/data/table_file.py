@@ -48,6 +48,10 @@ class TableFile(ABC):
     def texts(self, name: str) -> list[str]:
         """A column of names of classes, as texts without blanks around them; none is missing."""
 
+    @abstractmethod
+    def cells(self, name: str) -> Sequence[object]:
+        """A column as it is, whatever it holds."""
+
     def inputs(self, target: str, columns: Sequence[str] | None) -> list[str]:
         """Names of the inputs, once those of the inputs and of the target are known to be there.
 
