@@ -17,7 +17,7 @@ PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test test-all check format-check lint types contracts format bench build clean experiments
+.PHONY: help install demo test test-all check format-check lint types contracts format bench build clean docs experiments
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +63,9 @@ experiments: install  ## run every published study, and put what came out in exp
 	  done || exit 1; \
 	  $(BIN)/paribus verify runs/$$study > experiments/$$study/verdicts.txt; \
 	done
+
+docs: $(VENV)/.installed-test  ## build the site of docs/ in build/docs/html; a broken link fails
+	$(BIN)/python docs/site/build.py
 
 bench: $(VENV)/.installed-run  ## a small job in the default trainer against a plain loop
 	$(ONE_THREAD) $(BIN)/python benchmarks/one_job.py
