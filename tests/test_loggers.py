@@ -13,7 +13,8 @@ from paribus.build import build_loggers, check
 from paribus.compose import Composer, open_tree
 from paribus.errors import UserError
 from paribus.job import Job, run_job
-from paribus.loggers import Wandb, run_id, run_name
+from paribus.loggers import Wandb
+from paribus.loggers.naming import run_id, run_name
 from paribus.mirror import conclude
 from paribus.study.keys import train_key
 from paribus.study.records import Row, RunRecord
@@ -83,7 +84,11 @@ class TestWandb:
             seed = each.config["seed"]
             assert header["display_name"] == f"data=line, network=linear, objective=huber, optimizer=adam, seed={seed}"
             logged = {key: value for key, value in header["config"]["update"].items() if key != "_wandb"}
-            assert logged == json.loads(json.dumps({**each.config, "choices": each.choices}))
+            levels = {"data": "line", "network": "linear", "objective": "huber", "optimizer": "adam"}
+            assert logged.pop("levels") == levels
+            assert logged.pop("arm") == "data=line, network=linear, objective=huber, optimizer=adam"
+            told = {key: value for key, value in each.config.items() if key != "study"}
+            assert logged == json.loads(json.dumps({**told, "choices": each.choices}))
 
     def test_every_value_is_at_its_step(self, two):
         folder, jobs = two
@@ -91,7 +96,8 @@ class TestWandb:
             (run_folder,) = folder.glob(f"offline-run-*-{run_id(each)}")
             found: dict[int, dict[str, float]] = {}
             for line in of_kind(inspected(run_folder), "history"):
-                values = {name: value for name, value in line["item"].items() if not name.startswith("_")}
+                item = {name: value for name, value in line["item"].items() if not name.startswith("_")}
+                values = {name: value for name, value in item.items() if isinstance(value, int | float)}
                 found.setdefault(values.pop("trainer/global_step"), {}).update(values)
             last = {f"evaluation/{name}": value for name, value in record.rows[0].metrics.items()}
             expected = curves(each)
@@ -143,7 +149,8 @@ class TestWandb:
         with pytest.raises(UserError, match="api_key"):
             job(composer, tmp_path, "logger=wandb", "+logger.wandb.api_key=secret")
 
-    def test_online_when_told(self, composer, tmp_path):
+    def test_online_when_told(self, composer, tmp_path, monkeypatch):
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
         each = job(composer, tmp_path, "logger=wandb", "logger.wandb.offline=false")
         (logger,) = build_loggers(each.config, job=each)
         assert isinstance(logger, Wandb)
@@ -255,7 +262,7 @@ def test_a_logger_that_fails_at_the_end_stops_neither_the_run_nor_the_other_logg
     rows = (Row({"ece": 0.25}, {"calibrator": "none"}), Row({"ece": 0.125}, {"calibrator": "temperature"}))
     record = RunRecord("0123456789ab", "trial", "finished", {}, {}, 0, rows, steps=40)
     keeping = Keeping()
-    conclude([Failing(), keeping], record)
+    conclude([Failing(), keeping], record, None)
     values = {"evaluation/calibrator=none/ece": 0.25, "evaluation/calibrator=temperature/ece": 0.125}
     assert keeping.told == [(values, 40), "finished"]
     assert "Failing could not be concluded for run 0123456789ab: the server is gone" in capsys.readouterr().err

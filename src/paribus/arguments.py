@@ -149,6 +149,25 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
         help="a contact sheet .png, a table .csv, or an array .npz (default: samples.png or .csv in the run's folder)",
     )
 
+    publish = add(
+        "publish",
+        "show recorded runs and their study's summary in W&B, TensorBoard or trackio",
+        "What is there already is not published again; what has changed is, as the same run. W&B's runs are kept on\n"
+        "the disk, and the command that sends them is printed, unless --online sends them at once.\n"
+        "exit codes: 0 all is published; 1 something could not be, or could not be sent; 2 a mistake in the input",
+    )
+    _folder(publish)
+    publish.add_argument("--to", choices=("wandb", "tensorboard", "trackio"), default="wandb", help="default: wandb")
+    _wandb(publish)
+    publish.add_argument("--again", action="store_true", help="publish all anew")
+
+    dashboard = add(
+        "dashboard",
+        "write a study's W&B workspace as workspace.json; create or update it there with --online",
+    )
+    _folder(dashboard)
+    _wandb(dashboard)
+
     audit = add("audit", "run some recorded runs again, alone, and report how far their metrics differ")
     _folder(audit)
     audit.add_argument("--members", type=int, default=3, metavar="N", help="how many runs (default: 3)")
@@ -191,3 +210,9 @@ def _folder(parser: Parser) -> None:
 
 def _run(parser: Parser) -> None:
     parser.add_argument("run", type=Path, metavar="RECORD", help="the run's folder, runs/<name>/<key>")
+
+
+def _wandb(parser: Parser) -> None:
+    parser.add_argument("--project", help="default: that of the runs, else paribus")
+    parser.add_argument("--entity", help="user or team that owns the project (default: the account's)")
+    parser.add_argument("--online", action="store_true", help="send to W&B; needs wandb login or WANDB_API_KEY")

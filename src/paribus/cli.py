@@ -108,6 +108,24 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _publish(options: argparse.Namespace) -> int:
+    folder = _recorded(options.folder)
+
+    from paribus.publish import Wanted, publish_command
+
+    wanted = Wanted(options.to, options.project, options.entity, options.online)
+    return publish_command(folder, wanted, again=options.again)
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    folder = _recorded(options.folder)
+
+    from paribus.dashboard import dashboard_command
+    from paribus.publish import Wanted
+
+    return dashboard_command(folder, Wanted("wandb", options.project, options.entity, options.online))
+
+
 def _verify(options: argparse.Namespace) -> int:
     from paribus.verify import verify_folder
 
@@ -162,6 +180,8 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "sample": _sample,
     "report": _report,
     "verify": _verify,
+    "publish": _publish,
+    "dashboard": _dashboard,
     "audit": _audit,
     "compare": _compare,
     "calibrate": _calibrate,

@@ -257,10 +257,11 @@ class Run:
         if self._finished and failure and not isinstance(error, KeyboardInterrupt):
             told = f"{failure.kind}: {failure.message}"
             print(f"{self.job.folder} gains no rows, training it again ended with {told}", file=sys.stderr)
-        if error is None or self._finished is None:
+        recorded = error is None or self._finished is None
+        if recorded:
             self.curves.write(self.job.folder)
             write_record(self.job.folder, ended)
-        conclude(self.loggers, ended)
+        conclude(self.loggers, ended, self.job.folder if recorded else None)
         return ended
 
     def withdraw(self) -> None:
@@ -275,7 +276,7 @@ class Run:
                 path.unlink(missing_ok=True)
             else:
                 write_atomically(path, text)
-        conclude(self.loggers, self.record)
+        conclude(self.loggers, self.record, None)
 
 
 def _status(error: BaseException | None) -> Status:

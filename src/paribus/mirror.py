@@ -1,29 +1,138 @@
-"""Telling a run's loggers how it ended. They mirror its record; nothing is read back from them."""
+"""Showing runs elsewhere: what a logger is told when a run has ended, and what is noted of it beside the record.
 
+Loggers mirror a record; nothing is read back from them.
+"""
+
+import json
 import sys
-from collections.abc import Iterable
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pytorch_lightning.loggers import Logger
 
 from paribus.study.levels import label
-from paribus.study.records import RunRecord
+from paribus.study.records import CURVES_FILE, FIT_FILE, RECORD_FILE, RunRecord, write_atomically
+
+if TYPE_CHECKING:
+    from paribus.loggers.exhibit import Exhibit
+
+Curves = Mapping[int, dict[str, float]]
+"""The values that were logged at each step."""
+NONE: Curves = MappingProxyType({})
+PUBLISHED_FILE = "published.json"
+"""Beside a record: where the run is shown, and a hash of what is shown there."""
 
 
-def conclude(loggers: Iterable[Logger], record: RunRecord) -> None:
-    """Log what the evaluators measured as `evaluation/<metric>`, and end each logger: `finished` or `failed`.
+class Mirror(Logger):
+    """A logger that shows a whole record: its rows, its pictures, how the run ended.
+
+    Attributes:
+        at_once: how many may be open at a time.
+    """
+
+    at_once = 1
+
+    @property
+    def send(self) -> str:
+        """The command that sends what is kept on the disk; empty where nothing is."""
+        return ""
+
+    @property
+    @abstractmethod
+    def destination(self) -> str:
+        """Where it shows: runs that are complete there are not shown again."""
+
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """Destinations at which a run need not be shown here any more."""
+        return (self.destination,)
+
+    def replay(self) -> None:
+        """Get ready for a run that is over, here or on another machine. Before anything is logged."""
+
+    @abstractmethod
+    def log_record(self, record: RunRecord, folder: Path) -> None:
+        """Show what a run left besides its curves and its metrics. `folder`: of the run."""
+
+    @abstractmethod
+    def log_exhibit(self, exhibit: "Exhibit", step: int) -> None:
+        """Show tables and pictures."""
+
+
+def conclude(loggers: Iterable[Logger], record: RunRecord, folder: Path | None, curves: Curves = NONE) -> list[str]:
+    """Log what the evaluators measured as `evaluation/<metric>`, show the rest, and end each: `finished` or `failed`.
 
     The record on the disk is what counts: a logger that fails is named on stderr, and the run keeps its status.
+
+    Args:
+        loggers: of the run.
+        record: of the run.
+        folder: where it lies; None if it does not, as when the input was at fault.
+        curves: what they were not told while the run was trained.
+
+    Returns:
+        What went wrong, a line each.
     """
-    metrics = {
+    problems = []
+    for logger in loggers:
+        try:
+            _conclude(logger, record, folder, curves)
+        except Exception as error:
+            told = str(error).partition("\n")[0]
+            problems.append(f"{type(logger).__name__} could not be concluded for run {record.key}: {told}")
+            print(f"paribus: {problems[-1]}", file=sys.stderr)
+    return problems
+
+
+def _conclude(logger: Logger, record: RunRecord, folder: Path | None, curves: Curves) -> None:
+    whole = False
+    try:
+        for step, values in curves.items():
+            logger.log_metrics(values, step)
+        if metrics := evaluation_metrics(record):
+            logger.log_metrics(metrics, record.steps)
+        if isinstance(logger, Mirror) and folder is not None:
+            logger.log_record(record, folder)
+        whole = True
+    finally:  # a run that is left open would take in what the next one logs
+        logger.finalize("finished" if record.status == "finished" and whole else "failed")
+    if isinstance(logger, Mirror) and folder is not None:
+        note_published(folder, logger.destination, fingerprint(folder))
+
+
+def evaluation_metrics(record: RunRecord) -> dict[str, float]:
+    """What the evaluators measured, as loggers name it: `evaluation/mae`, `evaluation/calibrator=none/ece`."""
+    return {
         "/".join(("evaluation", *(f"{name}={label(level)}" for name, level in row.levels.items()), metric)): value
         for row in record.rows
         for metric, value in row.metrics.items()
     }
-    for logger in loggers:
-        try:
-            if metrics:
-                logger.log_metrics(metrics, record.steps)
-            logger.finalize("finished" if record.status == "finished" else "failed")
-        except Exception as error:
-            name = type(logger).__name__
-            print(f"paribus: {name} could not be concluded for run {record.key}: {error}", file=sys.stderr)
+
+
+def fingerprint(folder: Path) -> str:
+    """A hash of what there is to show of the run in `folder`."""
+    found = blake2b(digest_size=16)
+    for name in (RECORD_FILE, CURVES_FILE, FIT_FILE):
+        path = folder / name
+        content = path.read_bytes() if path.exists() else b""
+        found.update(b"%d:" % len(content) + content)
+    return found.hexdigest()
+
+
+def published(folder: Path) -> Mapping[str, str]:
+    """Where what lies in `folder` is shown, and the hash of what is shown there."""
+    try:
+        noted = json.loads((folder / PUBLISHED_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def note_published(folder: Path, destination: str, shown: str) -> None:
+    """Note that what has the hash `shown` is shown at `destination`."""
+    noted = json.dumps({**published(folder), destination: shown}, indent=1)
+    write_atomically(folder / PUBLISHED_FILE, noted, durable=False)

@@ -107,6 +107,10 @@ def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> l
     plan = plan.refreshed()
     if any(job.seconds is not None for job in plan.jobs):
         after_sweep(plan)
+        if loggers := plan.jobs[0].config.resolved.get("logger"):
+            from paribus.publish import publish_sweep
+
+            publish_sweep(plan.folder, loggers)
     failures = _failures(plan, running.errors)
     if failures:
         print(failures, file=sys.stderr)

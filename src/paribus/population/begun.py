@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from paribus.build import build_loggers
 from paribus.errors import UserError, stopped
 from paribus.job import Run
 from paribus.population.members import Member
@@ -31,6 +30,12 @@ class Begun:
         self.run, self.share = run, share
         self._claim, self._tell = claim, tell
         self.is_open = True
+        self._ended = False
+
+    @property
+    def is_unshown(self) -> bool:
+        """Whether its record is written, and no logger has been told: those of members would all be open at once."""
+        return self._ended and not self.run.loggers and bool(self.run.job.config.get("logger"))
 
     @property
     def member(self) -> Member:
@@ -67,13 +72,6 @@ class Begun:
 
         self.end(work)
 
-    def mirror(self) -> None:
-        """Tell the loggers what was logged; one run after the other, since not all loggers bear several at once."""
-        self.run.loggers = build_loggers(self.run.job.config, job=self.run.job)
-        for logger in self.run.loggers:
-            for step, values in sorted(self.run.curves.rows.items()):
-                logger.log_metrics(values, step)
-
     def close(self, error: BaseException | None) -> None:
         """Write the record, give the folder back, and tell. `error`: what stopped the job."""
         self.is_open = False
@@ -84,6 +82,7 @@ class Begun:
                 outcome = error
             else:
                 outcome = self.run.close(error, self.share.so_far()).status
+                self._ended = True
         except Exception as failure:  # the claim is lost, or the disk is full: the record cannot say so
             if stopped(failure):
                 raise KeyboardInterrupt from failure

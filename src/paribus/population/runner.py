@@ -13,6 +13,7 @@ from paribus.display import say
 from paribus.errors import stopped
 from paribus.families.contract import Family
 from paribus.job import Job, Run, add_rows, is_trained_again, prepared_data
+from paribus.loggers.replay import replay_quietly
 from paribus.population.begun import Begun, Outcome
 from paribus.population.choice import TILES, Choice, choose
 from paribus.population.interrupts import undisturbed
@@ -26,7 +27,7 @@ from paribus.study.locks import Claim, claim
 from paribus.study.records import key_of
 
 MOST_AT_ONCE = 512
-"""Jobs that are claimed and prepared before they are trained: each claim is kept alive by a thread of its own."""
+"""Jobs that are claimed and prepared before they are trained, at most: a thread of its own keeps each claim alive."""
 
 
 class Runner:
@@ -37,6 +38,7 @@ class Runner:
         memory: bytes that prepared jobs may take; more of them are trained in several parts.
         ended: told the place of each job and how it ended, as soon as it did.
         unfinished: populations of these jobs that are gone on with first.
+        at_once: jobs that are claimed and prepared before they are trained.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class Runner:
         memory: int,
         ended: Callable[[int, Outcome], None],
         unfinished: Sequence[Unfinished] = (),
+        at_once: int = MOST_AT_ONCE,
     ) -> None:
+        self._at_once = at_once
         self._jobs, self._memory, self._ended, self._unfinished = jobs, memory, ended, unfinished
         self._data: dict[str, InMemoryData] = {}
         self._begun: list[Begun] = []
@@ -66,7 +70,7 @@ class Runner:
             for place in range(len(self._jobs)):
                 if place not in first:
                     self._begin(place)
-                if self._memory_taken() > self._memory or len(self._begun) >= MOST_AT_ONCE:
+                if self._memory_taken() > self._memory or len(self._begun) >= self._at_once:
                     self._train()
             self._train()
         except BaseException as error:
@@ -169,6 +173,7 @@ class Runner:
             if choice.together:
                 self._train_together(group, choice.tile)
             _train_alone(group)
+            replay_quietly([each.run.job for each in group if each.is_unshown])
         self._begun, self._taken = [], 0
         self._counts.clear()
         self._data.clear()

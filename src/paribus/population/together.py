@@ -70,8 +70,7 @@ def _train(group: Sequence[Begun], tile: int, folder: Path) -> list[Callable[[],
 
 
 def _finish(each: Begun, error: Exception | None, checkpoint: Mapping[str, Any] | None) -> None:
-    """What is left of a run that was trained: its loggers, its checkpoint, its evaluation."""
-    each.mirror()
+    """What is left of a run that was trained: its checkpoint, its evaluation."""
     if error is not None:
         raise error
     if checkpoint is not None:
