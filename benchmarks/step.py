@@ -57,6 +57,7 @@ def member(seed: int, width: int) -> Member:
 def training(steps: int) -> Training:
     return Training(
         max_steps=steps, max_epochs=None, max_minutes=None, validate_every=200, chunk_steps=64, clip_norm=None,
+        devices=1, compile=False, accumulate=1, approximate=False, deterministic=False, detect_anomaly=False,
         accelerator="cpu", precision="32-true", threads=1, resume_seconds=math.inf, save_checkpoint=False,
         patience=None,
     )  # fmt: skip

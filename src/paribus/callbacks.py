@@ -39,7 +39,7 @@ class TimeLimit(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
         """Look at it after each chunk."""
-        if time.monotonic() - self._start > 60 * self.minutes:
+        if of_rank_zero(trainer, time.monotonic() - self._start > 60 * self.minutes):
             raise TimeLimitReached(f"training took more than trainer.max_minutes={self.minutes:g}")
 
 
@@ -70,7 +70,7 @@ class EarlyStopping(pl.Callback):
         """Look at the loss."""
         loss = trainer.callback_metrics["val/loss"].detach().cpu()
         self._best, self._waited = after_validation(self._best, self._waited, loss)
-        trainer.should_stop |= bool(self._waited >= self.patience)
+        trainer.should_stop |= of_rank_zero(trainer, bool(self._waited >= self.patience))
 
 
 def after_validation(
@@ -118,10 +118,11 @@ class ResumeCheckpoint(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the checkpoint if it is time."""
-        if time.monotonic() - self._last >= self.seconds:
+        if of_rank_zero(trainer, time.monotonic() - self._last >= self.seconds):
             temporary = self.path.with_suffix(".part")
             trainer.save_checkpoint(temporary, weights_only=False)
-            temporary.replace(self.path)
+            if trainer.is_global_zero:
+                temporary.replace(self.path)
             self._last = time.monotonic()
 
 
@@ -137,6 +138,11 @@ def seconds_spent(path: Path, terms: Terms) -> float:
         return 0.0
     print(f"{path.parent} goes on from step {checkpoint['paribus_step']:,}", file=sys.stderr)
     return float(state["seconds"])
+
+
+def of_rank_zero(trainer: pl.Trainer, said: bool) -> bool:
+    """What the first of the processes that train a run says: clocks differ, and all do the same."""
+    return trainer.strategy.broadcast(said)
 
 
 def _plain(terms: Terms) -> list[dict[str, str]]:

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from paribus.data.chunks import Batch, Chunk
 from paribus.data.contract import InMemoryData
 from paribus.errors import NonFiniteLoss
+from paribus.families.division import WHOLE, Division
 from paribus.families.history import History
 from paribus.noise import Noise, NoiseSpec, NoiseStream, draw, noise_of
 from paribus.objectives.loss import Loss
@@ -55,6 +57,8 @@ class Family(pl.LightningModule):
     Attributes:
         phases: what a step does, in order.
         step: minibatches trained on so far; kept in checkpoints, and all that the streams need to go on from one.
+        division: how the minibatch of a step is divided.
+        scaler: of the gradients, in half precision.
     """
 
     phases: tuple[Phase, ...]
@@ -66,6 +70,8 @@ class Family(pl.LightningModule):
         self.step = 0
         self.total_steps = 1
         self.clip_norm: float | None = None
+        self.division = WHOLE
+        self.scaler: GradScaler | None = None
         self.noise = NoiseStream({}, 1, seed)
         self._undeclared = stream_seed(seed, "noise", "undeclared")
 
@@ -102,9 +108,12 @@ class Family(pl.LightningModule):
     def accept(self, data: InMemoryData) -> None:
         """Refuse, with a UserError, data that this family cannot be trained on."""
 
-    def begin(self, total_steps: int, batch_size: int, clip_norm: float | None) -> None:
-        """Learn the budget: the schedule's end, the rows of noise a step, the norm to clip a phase's gradient to."""
-        self.total_steps, self.clip_norm = total_steps, clip_norm
+    def begin(self, total_steps: int, batch_size: int, clip_norm: float | None, division: Division = WHOLE) -> None:
+        """Learn the budget: the schedule's end, the rows of a step, the norm to clip a phase's gradient to.
+
+        division: of those rows.
+        """
+        self.total_steps, self.clip_norm, self.division = total_steps, clip_norm, division
         self.noise = NoiseStream(self.noise_spec(), batch_size, self.seed)
 
     def parameters_of(self, phase: Phase) -> list[nn.Parameter]:
@@ -123,6 +132,7 @@ class Family(pl.LightningModule):
         """Take the steps of a chunk, or of one minibatch, and log the mean of each term over them."""
         batches = chunk if isinstance(chunk, Chunk) else (chunk,)
         optimizers = self.optimizers(use_pl_optimizer=False)
+        self.scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         history = self.advance(batches, optimizers if isinstance(optimizers, list) else [optimizers])
         values = {f"train/{name}": value for name, value in history.means().items()}
         self.log_dict(values | {"step": float(self.step)})
@@ -136,7 +146,7 @@ class Family(pl.LightningModule):
         movers = [(*pair, self.parameters_of(pair[0])) for pair in zip(self.phases, optimizers, strict=True)]
         history = History()
         for batch in batches:
-            self._fix_undeclared_noise()
+            self.fix_undeclared_noise(self.division.rank)
             noise = self.noise.at(self.step, like=batch["x"])
             factor = self.schedule(self.step, self.total_steps)
             for phase, optimizer, parameters in movers:
@@ -156,14 +166,20 @@ class Family(pl.LightningModule):
 
         def closure() -> float:
             optimizer.zero_grad()
-            loss = phase.loss(batch, noise)
-            loss.total.backward(inputs=parameters)
+            loss = self.gradient(phase, parameters, batch, noise)
+            if self.scaler is not None:
+                self.scaler.unscale_(optimizer)
             if self.clip_norm is not None:
                 nn.utils.clip_grad_norm_(parameters, self.clip_norm)
             losses.append(loss)
             return loss.total  # type: ignore[return-value]  # torch takes a tensor here and says float
 
-        optimizer.step(closure)
+        if self.scaler is None:
+            optimizer.step(closure)
+        else:
+            closure()
+            self.scaler.step(optimizer)  # which leaves the step out where the scaled gradient overflowed
+            self.scaler.update()
         if phase.limit is not None:
             with torch.no_grad():
                 for parameter in parameters:
@@ -172,15 +188,27 @@ class Family(pl.LightningModule):
             torch.clear_autocast_cache()  # it holds this step's weights, and Lightning's context spans the chunk
         return losses[0]  # L-BFGS evaluates more often; the first is the loss at the weights before the step
 
-    def _fix_undeclared_noise(self) -> None:
+    def gradient(self, phase: Phase, parameters: list[nn.Parameter], batch: Batch, noise: Noise) -> Loss:
+        """Fill in the gradient of a phase's loss; the loss."""
+        if self.division.count > 1:
+            return self.division.gradient(phase.loss, batch, noise, parameters, list(self.buffers()), self._scaled)
+        loss = phase.loss(batch, noise)
+        self._scaled(loss.total).backward(inputs=parameters)
+        return loss
+
+    def _scaled(self, total: Tensor) -> Tensor:
+        return total if self.scaler is None else self.scaler.scale(total)
+
+    def fix_undeclared_noise(self, rank: int) -> None:
         """Make what a part draws without declaring it (`nn.Dropout`) a function of the seed and the step too."""
-        torch.default_generator.manual_seed(self._undeclared + self.step)
+        stream = stream_seed(self._undeclared, "rank", rank) if rank else self._undeclared
+        torch.default_generator.manual_seed(stream + self.step)
         if self.device.type == "cuda":
-            torch.cuda.manual_seed(self._undeclared + self.step)
+            torch.cuda.manual_seed(stream + self.step)
 
     def on_validation_start(self) -> None:
         """Validation at a step draws what it draws, however often there was one before."""
-        self._fix_undeclared_noise()
+        self.fix_undeclared_noise(0)
 
     def validation_loss(self, batch: Batch) -> Loss:
         """The loss of held-out examples: the first phase's, with the noise that they were given and no other."""

@@ -54,7 +54,7 @@ def choose(members: Sequence[Member], training: Training, others: Sequence[Famil
     """
     if len(members) == 1:
         return Choice(False, what_sets_apart(members[0].family, others))
-    if reason := why_apart(members, training):
+    if reason := training.alone or why_apart(members, training):
         return Choice(False, reason)
     clock = _clock(training)
     if len(members) < FEW:
