@@ -1,31 +1,180 @@
-"""README.md and CONTRIBUTING.md, followed to the letter: their files are written and their commands run."""
+"""README.md, CONTRIBUTING.md and docs/*.md, followed to the letter: their files are written and their commands run."""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from paribus.arguments import RUN_OPTIONS, parse
+from paribus.compose import Composer, open_tree
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+PAGES = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
-BLOCKS = re.finditer(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
-PATH = re.compile(r"`([\w/]+\.(?:py|yaml))`")
-FILES = [(PATH.findall(PAGE, 0, block.start())[-1], block[1]) for block in BLOCKS]
-COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+NAMED = re.compile(r"`([\w/]+\.(?:py|yaml|csv))`")
+PROGRAMS = ("paribus", "python", "make", "taskset", "eval", "mkdir", "cd", "source", "wandb", "tensorboard", "trackio")
+MARK = re.compile(r"\[([\w&]+)\]")
+"""What a command needs that a test has not, as its comment begins: `# [minutes] ...`."""
+
+EXCEPTIONS = {
+    "README.md": {"make demo": "network", "make test": "network"},
+    "tutorial.md": {"make install": "network"},
+    "calibration.md": {"python benchmarks/ece_coverage.py --repetitions 100 --sizes 200 1000": "minutes"},
+    "statistics.md": {"python benchmarks/interval_coverage.py": "minutes"},
+    "command_line.md": {'paribus completion zsh > "${fpath[1]}/_paribus"': "zsh"},
+}
+"""The marked commands of each page; performance.md measures, so that all of its commands but one take minutes."""
+
+BEFOREHAND = {
+    "use_after_training.md": (
+        "paribus run family=classification data=digits trainer.save_checkpoint=true trainer.max_steps=50 name=digits",
+        "paribus run family=vae trainer.save_checkpoint=true trainer.max_steps=50 name=faces",
+        "paribus run family=gan trainer.save_checkpoint=true trainer.max_steps=50 name=ring",
+    )
+}
+"""What a page takes for done."""
 
 
-def follow(line: str, folder: Path, source: Path) -> str:
+@dataclass(frozen=True)
+class Command:
+    """A command of a page, on one line, and its mark."""
+
+    line: str
+    mark: str
+
+
+def commands(text: str) -> Iterator[Command]:
+    """The commands in the fenced blocks of a page."""
+    for language, block in FENCE.findall(text):
+        for line in block.replace("\\\n", " ").splitlines() if language in ("", "sh") else ():
+            command, _, comment = line.partition(" #")
+            if command.split(" ")[0] in PROGRAMS and not command.startswith(" "):
+                mark = MARK.match(comment.strip())
+                yield Command(" ".join(command.split()), mark[1] if mark else "")
+
+
+def files(text: str) -> dict[str, str]:
+    """The files that a page gives: each block of code after a paragraph that ends with the file's name."""
+    found = {}
+    for block in FENCE.finditer(text):
+        paragraph = text[: block.start()].rstrip().rpartition("\n\n")[2]
+        names = NAMED.findall(paragraph)
+        if block[1] in ("python", "yaml", "csv") and names and paragraph.endswith((":", "shows:")):
+            found[names[-1]] = block[2]
+    return found
+
+
+def write(folder: Path, text: str) -> None:
+    for name, content in files(text).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+
+
+def follow(line: str, folder: Path, source: Path = ROOT / "src", allowed: tuple[int, ...] = (0,)) -> str:
     """What a command of a page prints, in an environment that is active; it must succeed."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(line.split(), cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    environment = os.environ | {
+        "PATH": path, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1", "HOME": str(folder), "WANDB_MODE": "offline",
+    }  # fmt: skip
+    done = subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode in allowed, f"{line}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def lay_out(folder: Path) -> None:
+    """What the pages' commands read and a reader has: logits, images, tables; and where shells look for completions."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 3
+    logits = rng.normal(size=(200, 3))
+    np.savez(folder / "logits.npz", logits=logits, labels=labels, val_logits=logits + 1, val_labels=labels)
+    np.savez(folder / "new.npz", x=rng.integers(0, 16, (5, 1, 8, 8)).astype(float))
+    (folder / "new.csv").write_text("age,sex,bmi,bp,s1,s2,s3,s4,s5,s6\n" + "0.01,0.05,0.02,0,0,0,0,0,0,0\n" * 3)
+    (folder / "folder_of_images").mkdir()
+    for place in range(3):
+        pixels = rng.integers(0, 255, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "folder_of_images" / f"{place}.png")
+    for kind in ("cat", "dog"):
+        (folder / "photos" / kind).mkdir(parents=True)
+        for place in range(10):
+            pixels = rng.integers(0, 255, (20, 24, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "photos" / kind / f"{place}.png")
+    for place in (".local/share/bash-completion/completions", ".config/fish/completions"):
+        (folder / place).mkdir(parents=True)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_that_are_not_run_are_listed(page):
+    marked = {each.line: each.mark for each in commands(PAGES[page]) if each.mark}
+    if page == "performance.md":
+        plain = [each.line.split()[0] for each in commands(PAGES[page]) if not each.mark]
+        assert set(marked.values()) == {"minutes"}
+        assert plain == ["paribus"]
+    else:
+        assert marked == EXCEPTIONS.get(page, {})
+
+
+def test_the_words_of_every_command_exist(tmp_path, monkeypatch):
+    pages = [*PAGES.values(), PAGE]
+    for text in pages:
+        write(tmp_path, text)
+    monkeypatch.chdir(tmp_path)
+    composer = Composer(open_tree())
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for each in (each for text in pages for each in commands(text)):
+        program, *words = shlex.split(re.split(r" > | \| ", each.line)[0].removeprefix("taskset -c 0 "))
+        if program == "make":
+            assert words[0] in targets
+        elif program == "python":
+            assert Path(words[0]).exists() or (ROOT / words[0]).exists() or find_spec(words[1]), each.line
+        elif program == "paribus" and (words[0] not in ("run", "plan") or "--key" in words):
+            assert parse(words).command == words[0]
+        elif program == "paribus":
+            flags, overrides = ([word for word in words[1:] if (word[0] == "-") == flag] for flag in (True, False))
+            assert set(flags) <= {*RUN_OPTIONS, "--json", "--check"}, each.line
+            requests = composer.requests([word for word in overrides if word != "job"])
+            first = [f"{one.prefix}{one.key}={one.values[0]}" if one.swept else one.line for one in requests]
+            assert composer.compose(first).name, each.line
+
+
+def test_pages_have_commands_and_files():
+    found = {page: [each.line for each in commands(text)] for page, text in PAGES.items()}
+    assert sum(map(len, found.values())) > 50
+    assert "paribus plan experiment=deliveries --check" in found["tutorial.md"]
+    assert set(files(PAGES["tutorial.md"])) == {"make_deliveries.py", "conf/experiment/deliveries.yaml"}
+    assert [Path(name).parts[0] for name in files(PAGE)] == ["src", "conf", "tests"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if any(not c.mark for c in commands(text))])
+def test_commands_work_as_they_stand(page, tmp_path):
+    lay_out(tmp_path)
+    write(tmp_path, PAGES[page])
+    shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
+    for line in BEFOREHAND.get(page, ()):
+        follow(line, tmp_path)
+    done = [each for each in commands(PAGES[page]) if not each.mark and not each.line.startswith(("cd ", "source "))]
+    for each in done:
+        line = each.line
+        if "/KEY" in line:  # which run, the reader sees
+            above = re.findall(r"(\S+)/KEY", line)[0]
+            line = line.replace("KEY", next(path.parent.name for path in (tmp_path / above).glob("*/run.json")))
+        judging = line.startswith("paribus verify")
+        told = follow(line, tmp_path, allowed=(0, 1, 3) if judging else (0,))
+        assert told.strip() or not line.startswith("paribus") or ">" in line, line
+    if page == "tutorial.md":
+        assert (tmp_path / "runs" / "deliveries" / "report.html").exists()
+        assert 'href="deliveries/report.html"' in (tmp_path / "runs" / "index.html").read_text()
 
 
 def test_files_that_the_page_names_exist():
@@ -41,46 +190,28 @@ def test_an_objective_takes_the_files_that_the_page_gives(tmp_path):
     for folder in ("src", "conf", "tests"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", copy)
-    assert [Path(path).parts[0] for path, _ in FILES] == ["src", "conf", "tests"]
-    for path, content in FILES:
-        assert not (copy / path).exists()
-        (copy / path).write_text(content)
+    assert not any((copy / path).exists() for path in files(PAGE))
+    write(copy, PAGE)
 
     def run(line: str) -> str:
         return follow(line, copy, copy / "src")
 
-    test, listing, single, study = COMMANDS[0].splitlines()
+    test, listing, single, study = (each.line for each in commands(PAGE))
     assert "asymmetric_huber" in run(f"{test} -k asymmetric -vv")
     assert re.search("asymmetric_huber +Asymmetric Huber:", run(listing))
     assert "finished after" in run(single)
     # The plan of the study shows the arm, and a short version of it runs.
     assert "asymmetric_huber" in run(study.replace("paribus run", "paribus plan"))
-    run(f"{study} -m study.claims=[] data=diabetes data.contamination.fraction=0.1 seed=0,1 trainer.max_steps=20")
+    run(f"{study} -m 'study.claims=[]' data=diabetes data.contamination.fraction=0.1 seed=0,1 trainer.max_steps=20")
     assert len(list((copy / "runs" / "robust_regression_demo").glob("*/run.json"))) == 8
-    code = " ".join(path for path, _ in FILES if path.endswith(".py"))
+    code = " ".join(path for path in files(PAGE) if path.endswith(".py"))
     run(f"ruff check {code}")
     run(f"ruff format --check {code}")
     run(f"mypy {code.split()[0]} --follow-imports=silent")
 
 
-@pytest.mark.slow
-def test_the_first_commands_work_as_they_stand(tmp_path):
-    lines = [
-        line.partition("#")[0].strip()
-        for block in re.findall(r"```\n(.*?)```", README, re.DOTALL)
-        for line in block.splitlines()
-    ]
-    commands = [line for line in lines if line.startswith("paribus ")]
-    assert len(commands) == 13
-    logits, labels = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 3
-    np.savez(tmp_path / "logits.npz", logits=logits, labels=labels, val_logits=logits + 1, val_labels=labels)
-    for line in commands:
-        assert follow(line, tmp_path, ROOT / "src").strip()
-    assert (tmp_path / "runs" / "first" / "report.html").exists()
-
-
 def test_targets_that_the_pages_name_exist():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"`make ([a-z-]+)`", README + PAGE))
+    named = set(re.findall(r"`make ([a-z-]+)`", "".join(PAGES.values()) + PAGE))
     assert named
     assert named <= targets
