@@ -8,6 +8,7 @@ In Python, three lines serve after training (nothing is imported before they are
     table = paribus.results("runs/first")            # a study's table, a row a run
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,4 @@ __all__ = ["Model", "load", "results"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'paribus' has no attribute {name!r}")
-    from paribus import use
-
-    return getattr(use, name)
+    return getattr(import_module("paribus.use"), name)

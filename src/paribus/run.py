@@ -20,6 +20,7 @@ from paribus.compose import Composer, admit_bundles, conf_dir, open_tree, own_ch
 from paribus.convergence import still_falling
 from paribus.errors import UserError, nearest
 from paribus.explain import EXPLAINED, explain, resolved
+from paribus.preemption import warned
 from paribus.provenance import code_hash
 from paribus.study.experiments import refuse_misplaced
 from paribus.study.keys import train_key
@@ -156,7 +157,8 @@ def task(config: DictConfig) -> str:
         raise UserError(f"rerun={plain['rerun']}: expected one of {', '.join(RUN_AGAIN)}.{near}")
     single = HydraConfig.get().mode == RunMode.RUN
     try:
-        record = run_claimed(plain, own_choices(HydraConfig.get().runtime.choices), single)
+        with warned():
+            record = run_claimed(plain, own_choices(HydraConfig.get().runtime.choices), single)
     except OSError as error:  # a full or vanished disk: this run's record cannot say so, and the next may still fit
         print(f"paribus: the record of a run could not be written: {error}", file=sys.stderr)
         return "failed"

@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn
 
 from paribus.compose import Composer, open_tree
 from paribus.display import SweepDisplay
-from paribus.errors import stopped
+from paribus.errors import UserError, stopped
 from paribus.provenance import code_hash
 from paribus.study.levels import canonical
 from paribus.study.locks import file_system_time, holder, is_own
@@ -91,6 +91,11 @@ def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> l
 
     plan = plan_sweep(composer, overrides)
     check_configs(plan.due)
+    loggers = plan.jobs[0].config.resolved.get("logger")
+    if loggers:
+        from paribus.publish import publish_sweep, refuse_unready
+
+        refuse_unready(plan.due)
     plan.folder.mkdir(parents=True, exist_ok=True)
     began = int(1e9 * file_system_time(plan.folder))
     running = _Running(launch, began)
@@ -107,9 +112,7 @@ def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> l
     plan = plan.refreshed()
     if any(job.seconds is not None for job in plan.jobs):
         after_sweep(plan)
-        if loggers := plan.jobs[0].config.resolved.get("logger"):
-            from paribus.publish import publish_sweep
-
+        if loggers:
             publish_sweep(plan.folder, loggers)
     failures = _failures(plan, running.errors)
     if failures:
@@ -153,6 +156,8 @@ class _Running:
             held = [job for job in jobs if _held_elsewhere(job)]
             left = [job for job in jobs if job not in held and not written_since(job.folder, self._began)]
             if len(left) == len(jobs):
+                if isinstance(error, RuntimeError):  # what launchers say where there is no Slurm, partition, cluster
+                    raise UserError(f"the launcher started nothing: {error}") from error
                 raise
             print(f"the launcher stopped ({type(error).__name__}: {error}); {len(left)} jobs left", file=sys.stderr)
             return left, held

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class FusedLauncherConf:
-    """`hydra/launcher: fused`. `processes`: how many; null for one a core, where that pays."""
+    """`hydra/launcher: fused`; the keys are the launcher's arguments."""
 
     _target_: str = "hydra_plugins.paribus.launcher.FusedLauncher"
     processes: int | None = None
+    hosts: int = 1
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="fused", node=FusedLauncherConf, provider="paribus")
@@ -31,10 +32,12 @@ class FusedLauncher(Launcher):
 
     Args:
         processes: how many processes; None for one a core, where that pays.
+        hosts: how many machines, or terminals, are given this command with one output. Each claims its part first, and
+            then what is left; otherwise the first to start may claim all.
     """
 
-    def __init__(self, processes: int | None) -> None:
-        self.processes = processes
+    def __init__(self, processes: int | None, hosts: int) -> None:
+        self.processes, self.hosts = processes, hosts
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives. The task function, which runs one job, is not called."""
@@ -50,7 +53,7 @@ class FusedLauncher(Launcher):
             with open_dict(config):
                 config.hydra.job.id, config.hydra.job.num = str(number), number
             jobs.append(_job(config))
-        outcomes = run_jobs(jobs, self.processes)
+        outcomes = run_jobs(jobs, self.processes, self.hosts)
         returns = []
         for overrides, outcome in zip(job_overrides, outcomes, strict=True):
             status = JobStatus.COMPLETED if isinstance(outcome, str) else JobStatus.FAILED

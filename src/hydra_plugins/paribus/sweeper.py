@@ -17,16 +17,25 @@ if TYPE_CHECKING:
 
 @dataclass
 class ParibusSweeperConf:
-    """`hydra/sweeper: paribus`."""
+    """`hydra/sweeper: paribus`; the keys are the sweeper's arguments."""
 
     _target_: str = "hydra_plugins.paribus.sweeper.ParibusSweeper"
+    workers: int | None = None
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="paribus", node=ParibusSweeperConf, provider="paribus")
 
 
 class ParibusSweeper(Sweeper):
-    """Plans the jobs of a study, checks them all, and hands those that are due to the launcher."""
+    """Plans the jobs of a study, checks them all, and hands those that are due to the launcher.
+
+    Args:
+        workers: into how many shares the jobs are dealt. Each is one task of the launcher, trained as one program;
+            None for a task a job.
+    """
+
+    def __init__(self, workers: int | None) -> None:
+        self.workers = workers
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives: its loader, the function that runs one job, the config of the sweep."""
@@ -40,16 +49,38 @@ class ParibusSweeper(Sweeper):
         from paribus.sweep import run_sweep
 
         hydra = self._config.hydra
+        self._refuse_needless()
         own = cast(list[str], OmegaConf.to_container(hydra.overrides.hydra))
         composer = Composer(self._context.config_loader, own, hydra.job.config_name)
         launched = 0
 
         def launch(jobs: "Sequence[PlannedJob]") -> Sequence[JobReturn]:
             nonlocal launched
-            launcher = Plugins.instance().instantiate_launcher(
-                replace(self._context, config_loader=composer.frozen()), self._task, self._config
-            )
-            first, launched = launched, launched + len(jobs)
-            return launcher.launch([list(job.overrides) for job in jobs], initial_job_idx=first)
+            first, shares = launched, None
+            task, overrides = self._task, [list(job.overrides) for job in jobs]
+            if self.workers is not None:
+                from paribus.shares import Shares
+
+                task = shares = Shares(jobs, self.workers, first)
+                overrides = shares.overrides
+            launched += len(overrides)
+            context = replace(self._context, config_loader=composer.frozen())
+            launcher = Plugins.instance().instantiate_launcher(context, task, self._config)
+            returns = launcher.launch(overrides, initial_job_idx=first)
+            return returns if shares is None else shares.returns(returns)
 
         return run_sweep(composer, arguments, launch)
+
+    def _refuse_needless(self) -> None:
+        """Refuse shares that make no sense, before anything is composed."""
+        from paribus.errors import UserError
+
+        launcher = self._config.hydra.runtime.choices["hydra/launcher"]
+        if self.workers is not None and self.workers < 1:
+            raise UserError(f"hydra.sweeper.workers={self.workers}: expected at least 1, or null for a task a job")
+        if self.workers is not None and launcher == "fused":
+            raise UserError(
+                f"hydra.sweeper.workers={self.workers}: the fused launcher has processes of its own "
+                f"(hydra.launcher.processes={self.workers}); workers are of hydra/launcher=joblib, submitit_local, "
+                "submitit_slurm, ray"
+            )

@@ -13,14 +13,17 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, cast
 
+from paribus.build import check
 from paribus.display import say
+from paribus.errors import UserError
 from paribus.job import Job
 from paribus.population.begun import Outcome
 from paribus.population.interrupts import undisturbed
 from paribus.population.kinds import kind_of
 from paribus.population.memory import free_memory
-from paribus.population.runner import Runner
+from paribus.population.runner import MOST_AT_ONCE, Runner
 from paribus.population.unfinished import Unfinished, find_unfinished, members_of
+from paribus.preemption import warned
 from paribus.run import recorded
 from paribus.study.locks import file_system_time
 from paribus.study.records import written_since
@@ -36,12 +39,13 @@ PR_SET_PDEATHSIG = 1
 Outcomes = dict[int, Outcome]
 
 
-def run_jobs(jobs: Sequence[Job], processes: int | None) -> list[Outcome]:
+def run_jobs(jobs: Sequence[Job], processes: int | None, hosts: int = 1) -> list[Outcome]:
     """Run jobs; how each ended. What a process that died had not begun is run by another.
 
     Args:
         jobs: checked.
         processes: how many; None for as many as there are cores, where that pays.
+        hosts: how many machines run these jobs between them: each claims its part at first, and then what is left.
 
     Raises:
         KeyboardInterrupt: stopped; the records of what had begun say so.
@@ -54,7 +58,7 @@ def run_jobs(jobs: Sequence[Job], processes: int | None) -> list[Outcome]:
     outcomes: Outcomes = dict.fromkeys(elsewhere, "skipped")
     left = [place for place in range(len(jobs)) if place not in outcomes]
     while left:
-        _run_round(jobs, left, processes, unfinished, outcomes)
+        _run_round(jobs, left, processes, hosts, unfinished, outcomes)
         untold = [place for place in left if place not in outcomes]
         dead = RuntimeError("the process that ran it has died")
         for place in untold:
@@ -75,6 +79,7 @@ def _run_round(
     jobs: Sequence[Job],
     places: Sequence[int],
     processes: int | None,
+    hosts: int,
     unfinished: Sequence[Unfinished],
     outcomes: Outcomes,
 ) -> None:
@@ -89,9 +94,14 @@ def _run_round(
         outcomes[places[number]] = outcome
 
     if len(shares) == 1:
-        Runner(due, _memory(due, part), tell, populations).run()
+        Runner(due, _memory(due, part), tell, populations, _at_once(due, hosts)).run()
     else:
-        _run_in_processes(due, shares, populations, part, tell)
+        _run_in_processes(due, shares, populations, part, hosts, tell)
+
+
+def _at_once(jobs: Sequence[Job], hosts: int) -> int:
+    """Jobs that a process claims before it trains them."""
+    return min(MOST_AT_ONCE, -(-len(jobs) // hosts))
 
 
 def _memory(jobs: Sequence[Job], part: float) -> int:
@@ -100,10 +110,33 @@ def _memory(jobs: Sequence[Job], part: float) -> int:
     return int(free_memory("gpu" if gpu else "cpu") * part)
 
 
+def run_share(jobs: Sequence[tuple[Mapping[str, Any], Mapping[str, str]]]) -> list[Outcome]:
+    """Run jobs in this process, each by its config and its choices, and give how each ended such that it can be sent.
+
+    A job whose config is at fault is told of, and leaves the others as they are.
+    """
+    outcomes: Outcomes = {}
+    sound: dict[int, Job] = {}
+    for place, (config, choices) in enumerate(jobs):
+        try:
+            check(config)
+        except UserError as mistake:
+            outcomes[place] = mistake
+        else:
+            sound[place] = Job.of(config, choices)
+    with warned():
+        ran = run_jobs(list(sound.values()), processes=1)
+    outcomes.update(zip(sound, map(_portable, ran), strict=True))
+    return [outcomes[place] for place in range(len(jobs))]
+
+
 def shared_out(
-    configs: Sequence[Mapping[str, Any]], processes: int, whole: Sequence[Sequence[int]] = ()
+    configs: Sequence[Mapping[str, Any]], processes: int, whole: Sequence[Sequence[int]] = (), least: int = SPLIT
 ) -> list[list[int]]:
-    """The places of the jobs of each process: a part of every kind of job, small kinds and those in `whole` whole."""
+    """The places of the jobs of each process: a part of every kind of job, small kinds and those in `whole` whole.
+
+    least: jobs of a kind that a process gets at least.
+    """
     kinds: dict[str, list[int]] = {}
     kept = {place for places in whole for place in places}
     for place, config in enumerate(configs):
@@ -113,7 +146,7 @@ def shared_out(
     for places in sorted(whole, key=len, reverse=True):
         min(shares, key=len).extend(places)
     for kind in sorted(kinds.values(), key=len, reverse=True):
-        parts = max(1, min(processes, len(kind) // SPLIT))
+        parts = max(1, min(processes, len(kind) // least))
         bounds = [len(kind) * part // parts for part in range(parts + 1)]
         for part in range(parts):
             min(shares, key=len).extend(kind[bounds[part] : bounds[part + 1]])
@@ -127,7 +160,8 @@ def _processes(jobs: Sequence[Job]) -> int:
     if any(job.config["trainer"]["accelerator"] != "cpu" for job in jobs):
         return 1
     cores = len(os.sched_getaffinity(0))
-    return max(1, cores // max((job.config["trainer"]["threads"] for job in jobs), default=1))
+    busy = (job.config["trainer"]["threads"] * job.config["trainer"]["devices"] for job in jobs)
+    return max(1, cores // max(busy, default=1))
 
 
 def _run_in_processes(
@@ -135,13 +169,15 @@ def _run_in_processes(
     shares: Sequence[Sequence[int]],
     populations: Sequence[Unfinished],
     part: float,
+    hosts: int,
     tell: Callable[[int, Outcome], None],
 ) -> None:
     """Run each share in a process of its own; shares for which there can be no process are left."""
     workers: dict[Connection, tuple[BaseProcess, Sequence[int]]] = {}
     try:
         for share in shares:
-            started = _start([jobs[place] for place in share], members_of(populations, share), part, bool(workers))
+            mine, unfinished = [jobs[place] for place in share], members_of(populations, share)
+            started = _start(mine, unfinished, part, _at_once(mine, hosts), bool(workers))
             if started is not None:
                 workers[started[0]] = started[1], share
         while workers:
@@ -162,12 +198,12 @@ def _run_in_processes(
 
 
 def _start(
-    jobs: Sequence[Job], populations: Sequence[Unfinished], part: float, has_others: bool
+    jobs: Sequence[Job], populations: Sequence[Unfinished], part: float, at_once: int, has_others: bool
 ) -> tuple[Connection, BaseProcess] | None:
     """A process that runs these jobs, and where it tells how they end; None if the system has none to give."""
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
-    worker = context.Process(target=_work, args=(jobs, populations, part, sending, os.getpid()))
+    worker = context.Process(target=_work, args=(jobs, populations, part, at_once, sending, os.getpid()))
     sys.stdout.flush()
     try:
         worker.start()
@@ -189,7 +225,12 @@ def _end(worker: BaseProcess) -> None:
 
 
 def _work(
-    jobs: Sequence[Job], populations: Sequence[Unfinished], part: float, sending: Connection, parent: int
+    jobs: Sequence[Job],
+    populations: Sequence[Unfinished],
+    part: float,
+    at_once: int,
+    sending: Connection,
+    parent: int,
 ) -> None:
     """The life of a worker: its jobs, each told to the parent as it ends."""
 
@@ -200,7 +241,7 @@ def _work(
     _die_with(parent)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        Runner(jobs, _memory(jobs, part), tell, populations).run()
+        Runner(jobs, _memory(jobs, part), tell, populations, at_once).run()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is on its way out
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
