@@ -18,6 +18,7 @@ from paribus.data.chunks import epoch_order
 from paribus.data.contract import InMemoryData, tensor_hash
 from paribus.errors import NonFiniteLoss, UserError, stopped
 from paribus.families.contract import Family
+from paribus.followers import followed
 from paribus.mirror import conclude
 from paribus.provenance import Usage, code_hash, environment
 from paribus.streams import stream_seed
@@ -182,6 +183,7 @@ class Run:
         """Build the family and what trains it. `data`: of this config, set up, where it is at hand."""
         config = self.job.config
         self.training = training = build_training(config)
+        training.demand_devices()
         torch.set_num_threads(training.threads)
         self._on_gpu = training.accelerator == "gpu"
         if self._on_gpu:
@@ -207,7 +209,10 @@ class Run:
         assert self.family is not None
         self.loggers = build_loggers(self.job.config, job=self.job)
         try:
-            self.training.fit(self.family, self.data, self.job.folder, self.curves, self.loggers, progress, self.terms)
+            with followed(self.training, self.job.config, self.job.folder):
+                self.training.fit(
+                    self.family, self.data, self.job.folder, self.curves, self.loggers, progress, self.terms
+                )
         finally:
             self._earlier_seconds = self.training.earlier_seconds
 

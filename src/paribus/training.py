@@ -24,7 +24,8 @@ from paribus.errors import UserError
 from paribus.families.contract import Family
 from paribus.families.division import Division
 from paribus.families.means import what_is_no_mean
-from paribus.ranks import ALONE, of_rank_zero, options, together
+from paribus.processes import of_rank_zero, options, together
+from paribus.ranks import ALONE
 from paribus.study.records import WEIGHTS_FILE
 
 RESUME_FILE = "resume.ckpt"
@@ -340,7 +341,13 @@ def quiet_lightning() -> Iterator[None]:
     for name in names:
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        for advice in ("does not have many workers", "IterableDataset", "litlogger", "isinstance.treespec, LeafSpec"):
+        for advice in (
+            "does not have many workers",
+            "IterableDataset",
+            "litlogger",
+            "isinstance.treespec, LeafSpec",
+            "sync_dist=True",
+        ):
             warnings.filterwarnings("ignore", message=f".*{advice}")
         try:
             yield
