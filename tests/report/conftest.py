@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paribus.study.records import RECORD_FILE, Failure, Row, RunRecord, key_of
+from paribus.study.records import RECORD_FILE, Failure, Row, RunRecord, key_of, read_record, write_record
 
 OBJECTIVES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "squared": lambda r: np.ones_like(r),
@@ -242,6 +242,40 @@ def spoilt(record: RunRecord) -> RunRecord:
         failure = Failure("MemoryError", "cannot allocate 12 GiB", 100, {}, "Traceback ...\nMemoryError")
         return RunRecord(**{**fields, "status": "failed", "rows": (), "failure": failure, "steps": 100})
     return record
+
+
+def write_hostile(folder: Path, text: str) -> Path:
+    """The records of a small study, `text` being every name in it, and what failed runs say."""
+    study = {
+        "question": text,
+        "factors": {"objective": [text, "absolute"], "data.contamination.fraction": [0.1, 0.2]},
+        "replicate": {"seed": 3},
+        "metrics": {"mae": {"direction": "minimise", "scale": "log", "unit": text}, text: {"direction": "maximise"}},
+        "claims": [
+            {"id": text, "kind": "better", "metric": "mae", "arm": {"objective": "absolute"},
+             "than": {"objective": text}},
+            {"id": "within", "kind": "within", "metric": "mae", "where": {"objective": text}, "value": 1,
+             "tolerance": 3, "source": text},
+        ],
+    }  # fmt: skip
+    write_study(folder, ("squared", "absolute"), (0.1, 0.2), ("line",), 3, study)
+    for place in sorted(folder.glob("*/run.json")):
+        record = read_record(place.parent)
+        objective = text if record.choices["objective"] == "squared" else "absolute"
+        provenance = {**record.provenance, "host": text, "processor": text}
+        rows = tuple(replace(row, metrics={**row.metrics, text: row.metrics["r2"]}) for row in record.rows)
+        failure = Failure(text, text, 3, {text: 1.0}, text) if record.seed == 2 else None
+        changed = replace(
+            record,
+            choices={**record.choices, "objective": objective},
+            config={**record.config, "note": text},
+            provenance=provenance,
+            rows=rows,
+            failure=failure,
+            status="failed" if failure else "finished",
+        )
+        write_record(place.parent, changed)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +10,7 @@ import pytest
 
 from paribus.report import ReportFiles, report
 from paribus.study.numbers import estimate, interval
-from paribus.study.records import Failure, read_record, write_record
+from paribus.study.records import read_record
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 SELF_CLOSED = {"path", "rect"}
@@ -155,33 +154,7 @@ HOSTILE = "<script>alert('x')</script></style><!--&amp;\"'{{ 7*7 }}\u2028"
 
 @pytest.fixture(scope="module")
 def hostile_text(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> str:
-    folder = tmp_path_factory.mktemp("hostile") / "a<b>"
-    study = {
-        "question": HOSTILE,
-        "factors": {"objective": [HOSTILE, "absolute"], "data.contamination.fraction": [0.1, 0.2]},
-        "replicate": {"seed": 3},
-        "metrics": {
-            "mae": {"direction": "minimise", "scale": "log", "unit": HOSTILE},
-            HOSTILE: {"direction": "maximise"},
-        },
-        "claims": [
-            {"id": HOSTILE, "kind": "better", "metric": "mae", "arm": {"objective": "absolute"},
-             "than": {"objective": HOSTILE}},
-            {"id": "within", "kind": "within", "metric": "mae", "where": {"objective": HOSTILE}, "value": 1,
-             "tolerance": 3, "source": HOSTILE},
-        ],
-    }  # fmt: skip
-    synthetic.write_study(folder, ("squared", "absolute"), (0.1, 0.2), ("line",), 3, study)
-    for place in sorted(folder.glob("*/run.json")):
-        record = read_record(place.parent)
-        objective = HOSTILE if record.choices["objective"] == "squared" else "absolute"
-        provenance = {**record.provenance, "host": HOSTILE, "processor": HOSTILE}
-        record = replace(record, choices={**record.choices, "objective": objective}, provenance=provenance)
-        rows = tuple(replace(row, metrics={**row.metrics, HOSTILE: row.metrics["r2"]}) for row in record.rows)
-        failure = Failure(HOSTILE, HOSTILE, 3, {HOSTILE: 1.0}, HOSTILE) if record.seed == 2 else None
-        write_record(
-            place.parent, replace(record, rows=rows, failure=failure, status="failed" if failure else "finished")
-        )
+    folder = synthetic.write_hostile(tmp_path_factory.mktemp("hostile") / "a<b>", HOSTILE)
     files = report(folder)
     assert outline(files.page)
     assert all(path.parent.parent == folder and path.suffix == ".svg" for path in files.figures)

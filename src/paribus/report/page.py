@@ -55,6 +55,9 @@ FIGURES = ("figures", "planes", "reliability", "pictures", "fits", "curves")
 """The sections that show figures alone."""
 LEAST = 230
 """Pixels that a column of pictures has, if they are as wide."""
+TURNING = {code: f"[U+{code:04X}]" for code in (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Marks that turn the direction of the text after them, and what is shown in their place."""
+
 FEW_CHOICES = 12
 """A column of the runs table gets a menu if it has at most so many values."""
 
@@ -108,10 +111,13 @@ def page(
 
 
 def rendered(template: str, content: Mapping[str, Any]) -> str:
-    """A template of this package with its content; everything but marked-up drawings is escaped."""
+    """A template of this package with its content; everything but marked-up drawings is escaped.
+
+    Marks that turn the direction of text are shown as their code: left alone, a name could turn the number after it.
+    """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     style = Markup(page_style() + asset("page.css"))
-    return environment.from_string(asset(template)).render(style=style, **content)
+    return environment.from_string(asset(template)).render(style=style, **content).translate(TURNING)
 
 
 @cache
