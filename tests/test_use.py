@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -198,6 +199,16 @@ def test_what_cannot_be_done_is_said(runs, tmp_path, monkeypatch, capsys, kind, 
     command, *options = words
     assert main([command, str(run), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_what_a_gpu_has_trained_predicts_without_one(runs, tmp_path):
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(runs("classes"), folder)
+    record = json.loads((folder / "run.json").read_text())
+    record["config"]["trainer"] |= {"accelerator": "gpu", "devices": 2, "precision": "16-mixed"}
+    (folder / "run.json").write_text(json.dumps(record))
+    pd.testing.assert_frame_equal(paribus.load(folder).predict(), paribus.load(runs("classes")).predict())
 
 
 def test_what_is_no_run_is_said(runs, tmp_path):

@@ -140,7 +140,7 @@ class Model:
             check_columns("the table", list(inputs.columns), self.data.input_names, self.data.in_shape)
             inputs = inputs[list(self.data.input_names)]
         try:
-            array = np.asarray(inputs, dtype=np.float64)
+            array = np.array(inputs, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise UserError(f"inputs must be numbers: {error}") from None
         shape = self.data.in_shape
@@ -283,11 +283,13 @@ def _refuse_non_finite(table: pd.DataFrame) -> None:
 
 
 def _where_it_can_be_computed(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The config, on the CPU where it was trained on a GPU and there is none here."""
-    trainer = config["trainer"]
-    if trainer.get("accelerator") in ("cpu", None) or torch.cuda.is_available():
-        return config
-    return {**config, "trainer": {**trainer, "accelerator": "cpu"}}
+    """The config for one process here: on the CPU where it was trained on a GPU and there is none."""
+    trainer = {**config["trainer"], "devices": 1}
+    if trainer["accelerator"] == "gpu" and not torch.cuda.is_available():
+        trainer["accelerator"] = "cpu"
+        if trainer["precision"] == "16-mixed":  # of the GPU alone, and weights are float32 under it
+            trainer["precision"] = "32-true"
+    return {**config, "trainer": trainer}
 
 
 def _instead(command: str, model: Model) -> str:
