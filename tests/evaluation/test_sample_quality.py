@@ -73,6 +73,7 @@ def test_they_are_the_distances_of_as_many_features(kept):
     assert found == pytest.approx({
         "sample_frechet": frechet_distance(drawn, test).item(),
         "sample_frechet_floor": frechet_distance(validation, test).item(),
+        "sample_frechet_ratio": (frechet_distance(drawn, test) / frechet_distance(validation, test)).item(),
         "sample_kernel_distance": kernel_distance(drawn, test).item(),
         "sample_kernel_distance_floor": kernel_distance(validation, test).item(),
         "sample_count": 200.0,

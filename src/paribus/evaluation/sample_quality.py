@@ -24,9 +24,10 @@ class SampleQuality:
     """Distances of samples from held-out examples, in the features of the data set's yardstick; labelled data only.
 
     Samples and the test part, and as a floor the validation part and the test part, all equally many: both distances
-    depend on how many there are, the Frechet distance by its bias. What is compared are examples of the kind that the
-    data has: draws for binary data, whose means are grey; for continuous data the likelihood's means, whose draws would
-    be judged for their white noise. Numbers outside the extent of the data count as its ends.
+    depend on how many there are, the Frechet distance by its bias. `sample_frechet_ratio` is how many times its floor
+    that is: 1 for samples as good as held-out examples, as far as so many can tell. What is compared are examples of
+    the kind that the data has: draws for binary data, whose means are grey; for continuous data the likelihood's means,
+    whose draws would be judged for their white noise. Numbers outside the extent of the data count as its ends.
 
     Args:
         samples: at most so many of each; `sample_count` says how many, where a part has fewer.
@@ -38,6 +39,7 @@ class SampleQuality:
     measures: tuple[Metric, ...] = (
         Metric("sample_frechet", "minimise", scale="log"),
         Metric("sample_frechet_floor", "neither", scale="log"),
+        Metric("sample_frechet_ratio", "minimise", scale="log"),
         Metric("sample_kernel_distance", "minimise"),
         Metric("sample_kernel_distance_floor", "neither"),
         Metric("sample_count", "neither"),
@@ -76,9 +78,11 @@ class SampleQuality:
         test, validation = held_out("test"), held_out("validation")
         sizes = [len(rows) for rows in torch.empty(count).split(rows_at_once(data.parts["test"]["x"]))]
         samples = torch.cat([features(draw(size, generator)) for size in sizes])
+        frechet, floor = (frechet_distance(each, test).item() for each in (samples, validation))
         return {
-            "sample_frechet": frechet_distance(samples, test).item(),
-            "sample_frechet_floor": frechet_distance(validation, test).item(),
+            "sample_frechet": frechet,
+            "sample_frechet_floor": floor,
+            "sample_frechet_ratio": frechet / floor if floor > 0 else float("nan"),
             "sample_kernel_distance": kernel_distance(samples, test).item(),
             "sample_kernel_distance_floor": kernel_distance(validation, test).item(),
             "sample_count": float(count),

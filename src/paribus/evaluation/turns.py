@@ -34,11 +34,11 @@ def diagnostics(family: Gan, data: InMemoryData, generator: torch.Generator) -> 
     """The metrics of `MEASURES`, by name.
 
     `discriminator_auroc` is the chance that a held-out example scores above a generated one, .5 for a discriminator
-    that knows nothing and 1 for one that has won, whatever the objective; `discriminator_accuracy` the share of both that it
-    tells rightly, where the objective has a number that tells them. `train_...` are the same with training examples:
-    higher where it knows them by heart. All are of the generator that it was trained against, not of averaged weights.
-    `discriminator_gradient` and `generator_gradient` are the norms of the gradients of both turns' losses, penalties
-    included and clipping not: means over minibatches of the training part.
+    that knows nothing and 1 for one that has won, whatever the objective; `discriminator_accuracy` the share of both
+    that it tells rightly, where the objective has a number that tells them. `train_...` are the same with training
+    examples: higher where it knows them by heart. All are of the generator that it was trained against, not of averaged
+    weights. `discriminator_gradient` and `generator_gradient` are the norms of the gradients of both turns' losses,
+    penalties included and clipping not: means over minibatches of the training part.
     """
     x, train = data.parts["test"]["x"], data.parts["train"]["x"]
     rows = torch.randperm(len(train), generator=generator)[: len(x)]
