@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from paribus.study.plan import Plan, State
 
 WIDTH = 118
+LEAST_INDENT = 12
 MOST_VALUES = 6
 _TOLD = ("incomplete", "failed", "unreadable", "running")
 _FROM: "Mapping[State, str]" = {"other code": "by other code", "other data": "from other data"}
@@ -115,10 +116,12 @@ def _held(plan: "Plan") -> str:
         if not key.endswith(("_target_", "_partial_")):
             shown.append(f"{rest}={label(value)}" if rest else label(value))
     lines = []
+    indent = max(LEAST_INDENT, 2 + max(map(len, groups), default=0))
     for root, leaves in groups.items():
         option = f"{same[root]}: " if root in same and leaves else same.get(root, "")
-        text = f"{root:<12}{option}{' '.join(leaves)}"
-        lines.append(fill(text, WIDTH, initial_indent="  ", subsequent_indent=" " * 14, break_on_hyphens=False))
+        text = f"{root:<{indent}}{option}{' '.join(leaves)}"
+        beyond = " " * (indent + 2)
+        lines.append(fill(text, WIDTH, initial_indent="  ", subsequent_indent=beyond, break_on_hyphens=False))
     return "\n".join(["Held equal", *lines])
 
 
