@@ -84,10 +84,8 @@ def stage(folder: Path) -> None:
         (folder / place).write_text(text)
 
 
-def build(folder: Path) -> int:
-    """Build the site in `folder`/html; the exit code."""
-    stage(folder / "pages")
-    shutil.rmtree(folder / "html", ignore_errors=True)
+def rendered(folder: Path) -> int:
+    """Turn `folder`/pages into `folder`/html; the exit code, 1 after any warning."""
     site = Sphinx(
         srcdir=folder / "pages",
         confdir=None,
@@ -100,9 +98,13 @@ def build(folder: Path) -> int:
         freshenv=True,
     )
     site.build()
-    print(folder / "html" / "index.html")
     return site.statuscode
 
 
 if __name__ == "__main__":
-    sys.exit(build(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "docs").resolve()))
+    place = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "docs").resolve()
+    shutil.rmtree(place / "html", ignore_errors=True)
+    stage(place / "pages")
+    code = rendered(place)
+    print(place / "html" / "index.html")
+    sys.exit(code)
