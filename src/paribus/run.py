@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -22,6 +22,7 @@ from paribus.errors import UserError, nearest
 from paribus.explain import EXPLAINED, explain, resolved
 from paribus.preemption import warned
 from paribus.provenance import code_hash
+from paribus.ranks import launched
 from paribus.study.experiments import refuse_misplaced
 from paribus.study.keys import train_key
 from paribus.study.locks import claim, holder
@@ -37,6 +38,9 @@ from paribus.study.records import (
     written_since,
 )
 from paribus.tree import config_groups
+
+if TYPE_CHECKING:
+    from paribus.job import Job
 
 SWEEP_BEGAN = "PARIBUS_SWEEP_BEGAN"
 """Environment variable of the processes of a sweep: when it began, in nanoseconds of the records' file system."""
@@ -170,11 +174,19 @@ def task(config: DictConfig) -> str:
 
 
 def run_claimed(config: Mapping[str, Any], choices: Mapping[str, str], single: bool) -> RunRecord | None:
-    """Run a job unless its record says that there is nothing to do; None where another process is at it."""
+    """Run a job unless its record says that there is nothing to do; None where another process is at it.
+
+    Where a launcher has started several processes for the run, the first does so, and the others train with it.
+    """
+    from paribus.followers import follow
     from paribus.job import Job, add_rows, run_job
 
     job = Job.of(config, choices)
     folder = job.folder
+    if launched().number > 0:
+        if _is_trained_now(job):
+            follow(launched(), config, folder)
+        return None
     mine = claim(folder)
     if mine is None:
         print(f"{folder} is being run by {holder(folder)}")
@@ -188,6 +200,19 @@ def run_claimed(config: Mapping[str, Any], choices: Mapping[str, str], single: b
         if single:
             _tell_kept(done, folder, config)
         return done
+
+
+def _is_trained_now(job: "Job") -> bool:
+    """Whether the process that keeps the record of a job trains it, which then waits for this one."""
+    from paribus.job import is_trained_again
+
+    try:
+        done = read_record(job.folder)
+    except (OSError, UnreadableRecord):
+        return True
+    if done.status == "running" or not keeps(done, job.folder, job.config):
+        return True
+    return done.status == "finished" and lacks_rows(done, job.config) and is_trained_again(job, done)
 
 
 def _complete(config: Mapping[str, Any]) -> RunRecord | None:

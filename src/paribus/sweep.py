@@ -14,6 +14,7 @@ from paribus.compose import Composer, open_tree
 from paribus.display import SweepDisplay
 from paribus.errors import UserError, stopped
 from paribus.provenance import code_hash
+from paribus.ranks import refuse_sweep
 from paribus.study.levels import canonical
 from paribus.study.locks import file_system_time, holder, is_own
 from paribus.study.offered import Offer, refuse_unmeasured
@@ -89,6 +90,7 @@ def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> l
     """
     from paribus.run import SWEEP_BEGAN, after_sweep
 
+    refuse_sweep()
     plan = plan_sweep(composer, overrides)
     check_configs(plan.due)
     loggers = plan.jobs[0].config.resolved.get("logger")

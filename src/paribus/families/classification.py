@@ -67,5 +67,5 @@ class Classification(Family):
     def predict(
         self, x: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE
     ) -> Float[Tensor, "batch classes"]:
-        """The logits of each example."""
-        return self.network(x, noise)
+        """The logits of each example, in the precision of the data."""
+        return self.network(x, noise).to(x.dtype)

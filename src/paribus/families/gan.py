@@ -167,7 +167,7 @@ class Gan(Family):
         turn = noise_of("discriminator", noise)
         with torch.no_grad():
             fake = self.generated(turn)
-        output = self.discriminator(fake, noise_of("fake", turn))
+        output = self.judged(fake, noise_of("fake", turn))
         loss = self.objective.discriminator(self.score(real, noise_of("real", turn)), output[:, 0])
         loss = self.completed(loss, output, turn)
         if not self.penalty:
@@ -183,7 +183,7 @@ class Gan(Family):
             with as_sampling(self.generator):
                 self.kept.take(self.step // self.critic_steps, self.decode)
         turn = noise_of("generator", noise)
-        output = self.discriminator(self.generated(turn), noise_of("fake", turn))
+        output = self.judged(self.generated(turn), noise_of("fake", turn))
 
         def real() -> Float[Tensor, "batch"]:
             return self.score(self.observed(batch, noise), noise_of("real", turn))
@@ -206,11 +206,16 @@ class Gan(Family):
 
     def generated(self, turn: Noise) -> Float[Tensor, "batch ..."]:
         """Examples of a turn's latents."""
-        return self.generator(self.latent(turn), noise_of("network", turn)).reshape(-1, *self.in_shape)
+        latent = self.latent(turn)
+        return self.generator(latent, noise_of("network", turn)).to(latent.dtype).reshape(-1, *self.in_shape)
 
     def score(self, x: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor] = NO_NOISE) -> Float[Tensor, "batch"]:
         """The discriminator's logit or score of each example."""
-        return self.discriminator(x, noise)[:, 0]
+        return self.judged(x, noise)[:, 0]
+
+    def judged(self, x: Float[Tensor, "batch ..."], noise: Mapping[str, Tensor]) -> Float[Tensor, "batch out"]:
+        """All that the discriminator says of each example, in the precision of the data."""
+        return self.discriminator(x, noise).to(x.dtype)
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n ..."]:
         """Generated examples, by the averaged weights if there are any."""

@@ -59,4 +59,4 @@ class Regression(Family):
         self, x: Float[Tensor, "batch features"], noise: Mapping[str, Tensor] = NO_NOISE
     ) -> Float[Tensor, "batch"]:
         """The network's prediction, in the units of the scaled target."""
-        return self.network(x, noise).squeeze(-1)
+        return self.network(x, noise).squeeze(-1).to(x.dtype)

@@ -24,6 +24,7 @@ from paribus.population.memory import free_memory
 from paribus.population.runner import MOST_AT_ONCE, Runner
 from paribus.population.unfinished import Unfinished, find_unfinished, members_of
 from paribus.preemption import warned
+from paribus.ranks import refuse_sweep
 from paribus.run import recorded
 from paribus.study.locks import file_system_time
 from paribus.study.records import written_since
@@ -49,9 +50,11 @@ def run_jobs(jobs: Sequence[Job], processes: int | None, hosts: int = 1) -> list
 
     Raises:
         KeyboardInterrupt: stopped; the records of what had begun say so.
+        UserError: this is one of several processes that torchrun or srun started.
     """
     if not jobs:
         return []
+    refuse_sweep()
     jobs[0].folder.parent.mkdir(parents=True, exist_ok=True)
     began = int(1e9 * file_system_time(jobs[0].folder.parent))
     unfinished, elsewhere = find_unfinished(jobs)
