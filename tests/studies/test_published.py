@@ -20,8 +20,14 @@ def declared(name):
 
 
 def results(name):
+    """A row a run; one that diverged has what its study says that it counts as, and infinities else."""
     table = pd.read_csv(ROOT / "experiments" / name / "results.csv")
-    assert set(table.status) == {"finished"}
+    assert set(table.status) <= {"finished", "diverged"}
+    diverged = table.status == "diverged"
+    for metric, said in declared(name)["metrics"].items():
+        if diverged.any():
+            beyond = -math.inf if said["direction"] == "maximise" else math.inf
+            table.loc[diverged, metric] = said.get("worst", beyond)
     return table
 
 
