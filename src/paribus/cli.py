@@ -4,13 +4,14 @@ import argparse
 import atexit
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from paribus.arguments import parse
-from paribus.errors import UserError
+from paribus.errors import SECRET, UserError, is_secret
 
 UNWRITABLE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 """What making a folder for records fails with where the fault is in the place that was chosen."""
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    for word in words:
+        if any(is_secret(name) for name in re.findall(r"[\w.]+(?=\s*[=:])", word)):
+            raise UserError(f"{word.partition('=')[0]}: {SECRET}")
     if words[:1] == ["run"] and not any(word.startswith("--key") for word in words):
         return _run(words[1:])
     if words[:2] == ["completion", "query"]:

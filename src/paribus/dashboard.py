@@ -48,7 +48,8 @@ def _send(folder: Path, workspace: Any) -> int:
     import requests
     import wandb
 
-    prepare_wandb(folder, offline=False)
+    if not prepare_wandb(folder, offline=False):
+        return 1
     if not workspace.entity:
         raise UserError("--entity is missing: a workspace belongs to a user or a team")
     place = f"workspace: {workspace.entity}/{workspace.project}"

@@ -1,7 +1,13 @@
 """Mistakes of the user, told in one message: what was given, what is expected, the nearest right name."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+SECRET = (
+    "a key is never part of a config or a command line, which are recorded; W&B takes it from `wandb login` or from "
+    "the environment variable WANDB_API_KEY. What was given is in your shell's history: make a new one"
+)
 
 
 class UserError(Exception):
@@ -31,3 +37,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`" Did you mean 'huber'?"` for a name close to a known one, else an empty text."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean {matches[0]!r}?" if matches else ""
+
+
+def is_secret(name: str) -> bool:
+    """Whether what has this name is a key to an account, which must be neither recorded nor shown."""
+    return re.search(r"(^|[^a-z])api_?key$", name, re.IGNORECASE) is not None

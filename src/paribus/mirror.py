@@ -89,7 +89,6 @@ def conclude(loggers: Iterable[Logger], record: RunRecord, folder: Path | None, 
 
 
 def _conclude(logger: Logger, record: RunRecord, folder: Path | None, curves: Curves) -> None:
-    whole = False
     try:
         for step, values in curves.items():
             logger.log_metrics(values, step)
@@ -97,9 +96,8 @@ def _conclude(logger: Logger, record: RunRecord, folder: Path | None, curves: Cu
             logger.log_metrics(metrics, record.steps)
         if isinstance(logger, Mirror) and folder is not None:
             logger.log_record(record, folder)
-        whole = True
-    finally:  # a run that is left open would take in what the next one logs
-        logger.finalize("finished" if record.status == "finished" and whole else "failed")
+    finally:  # whatever could not be shown: the run has ended
+        logger.finalize("finished" if record.status == "finished" else "failed")
     if isinstance(logger, Mirror) and folder is not None:
         note_published(folder, logger.destination, fingerprint(folder))
 

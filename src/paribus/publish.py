@@ -17,6 +17,7 @@ from paribus.mirror import Mirror, fingerprint, note_published
 from paribus.report import report
 from paribus.report.collect import Collected, collect
 from paribus.study.declaration import COMMAND, LEVELS_RUN, earlier_declaration
+from paribus.study.plan import PlannedJob
 from paribus.study.records import STUDY_FILE, RunRecord
 from paribus.study.structure import Study
 
@@ -89,7 +90,10 @@ class Published:
         if not (self.runs or self.summary or self.problems):
             return f"nothing to publish: {self.kept} runs and their summary are there ({', '.join(self.where)})"
         summary = " and the summary" if self.summary else ""
-        lines = [f"published {self.runs} runs{summary} ({', '.join(self.where)}); {self.kept} were there already"]
+        failed = f"; {len(self.problems)} could not be, and are due still" if self.problems else ""
+        lines = [
+            f"published {self.runs} runs{summary} ({', '.join(self.where)}); {self.kept} were there already{failed}"
+        ]
         return "\n".join([*lines, *([f"to send them: {self.send}"] if self.send else [])])
 
 
@@ -128,14 +132,12 @@ def _publish_summary(collected: Collected, mirrors: Sequence[Mirror], again: boo
         return False, []
     exhibit, problems = summary_exhibit(report(collected.folder)), []
     for mirror in due:
-        whole = False
         try:
             mirror.replay()
             try:
                 mirror.log_exhibit(exhibit, 0)
-                whole = True
             finally:
-                mirror.finalize("finished" if whole else "failed")
+                mirror.finalize("finished")
             note_published(collected.folder, mirror.destination, content.hexdigest())
         except Exception as error:
             problems.append(f"the summary: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
@@ -157,6 +159,16 @@ def study_mapping(collected: Collected) -> dict[str, Any] | None:
         "replicate": {study.replicate.key: list(study.replicate.levels)},
         "metrics": {metric.name: {"direction": metric.direction} for metric in study.metrics},
     }
+
+
+def refuse_unready(jobs: Sequence[PlannedJob]) -> None:
+    """Refuse a sweep whose loggers cannot be had, because a package or a key is missing, before any of it runs.
+
+    Raises:
+        UserError: what is missing, and where it comes from.
+    """
+    for job in jobs[:1]:
+        build_loggers(job.config.resolved, job=Job(job.key, job.config.resolved, job.config.choices, job.folder))
 
 
 def publish_sweep(folder: Path, nodes: Nodes | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Union
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
 
-from paribus.errors import UserError, nearest
+from paribus.errors import SECRET, UserError, is_secret, nearest
 from paribus.hints import Child, annotations_of, expected, mistaken, show, strict
 from paribus.supplied import SUPPLIED
 from paribus.targets import Target, find_target
@@ -75,6 +75,8 @@ class Schema:
                 raise UserError(
                     f"{key}.{name}={show(value)}: {name} is filled in by Paribus; remove it from the config"
                 )
+            if name not in self.arguments and is_secret(name):
+                raise UserError(f"{key}.{name}: {SECRET}")
             if name not in self.arguments and not self.any_keyword:
                 raise UserError(f"{key}.{name}={show(value)}: {self.name} takes no {name!r}.{self._instead(name)}")
         for name, argument in self.arguments.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
 from paribus.job import Job
@@ -36,12 +37,20 @@ class TensorBoard(TensorBoardLogger, Mirror):
         require("tensorboard", "tensorboard")
         version = f"{re.sub(r'[^a-zA-Z0-9_=.,+-]+', '_', run_name(job))[:150]}-{job.key}"
         super().__init__(job.folder.parent, name="tensorboard", version=version, default_hp_metric=False)
-        if not (job.folder / RESUME_FILE).exists():
-            # An earlier attempt's curves would run beside those of this one, which starts anew.
-            shutil.rmtree(self.log_dir, ignore_errors=True)
-        config = shown_config(job)
-        self.log_hyperparams(config)
-        self.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(OmegaConf.create(config))}```")
+        self._job = job
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The writer. An earlier attempt's log is removed where training begins anew: its curves would run beside."""
+        if self._experiment is None:
+            if not (self._job.folder / RESUME_FILE).exists():
+                shutil.rmtree(self.log_dir, ignore_errors=True)
+            config = shown_config(self._job)
+            told = f"```yaml\n{OmegaConf.to_yaml(OmegaConf.create(config))}```"
+            super().experiment.add_text("config", told)
+            self.log_hyperparams(config)
+        return self._experiment
 
     @rank_zero_only
     def log_record(self, record: RunRecord, folder: Path) -> None:

@@ -4,9 +4,11 @@ import io
 import os
 import shlex
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import requests
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
@@ -21,10 +23,10 @@ from paribus.supplied import Supplied
 from paribus.training import RESUME_FILE
 
 STEP = "trainer/global_step"
-INIT_SECONDS, FINISH_SECONDS = 20.0, 120.0
-"""How long a server is waited for, before a run goes on without it, and at its end."""
-_unreachable: set[str] = set()
-"""Why no server was found, once that is known: the runs of this process that follow do not wait for it again."""
+PROBE_SECONDS, INIT_SECONDS, FINISH_SECONDS = 5.0, 30.0, 120.0
+"""How long a server is waited for: to answer at all, to begin a run, to take in the rest of one at its end."""
+_unreachable: list[str] = []
+"""Why the server cannot be reached, once that is known: it is not waited for again, here and in forked processes."""
 
 
 class Wandb(WandbLogger, Mirror):
@@ -58,9 +60,10 @@ class Wandb(WandbLogger, Mirror):
         tags: list[str],
         job: Supplied[Job],
     ) -> None:
-        prepare_wandb(job.folder.parent, offline)
+        sent = prepare_wandb(job.folder.parent, offline)
         from wandb import Settings
 
+        self._failure: Exception | None = None
         self.goes_on = (job.folder / RESUME_FILE).exists()
         super().__init__(
             project=project,
@@ -72,7 +75,7 @@ class Wandb(WandbLogger, Mirror):
             job_type=job_type,
             tags=tags,
             config=shown_config(job),
-            mode="offline" if offline or _unreachable else "online",
+            mode="online" if sent else "offline",
             reinit="create_new",
             # Without `resume` W&B replaces what an earlier attempt logged, whose steps are taken anew.
             resume="allow" if self.goes_on else None,
@@ -89,13 +92,13 @@ class Wandb(WandbLogger, Mirror):
     @property
     def destination(self) -> str:
         """The project, and whether it is sent there."""
-        return f"wandb {self._wandb_init['mode']}: {self._wandb_init['entity'] or ''}/{self._wandb_init['project']}"
+        place = [self._wandb_init["entity"], self._wandb_init["project"]]
+        return f"wandb {self._wandb_init['mode']}: {'/'.join(filter(None, place))}"
 
     @property
     def send(self) -> str:
         """The command that sends all offline runs of the folder."""
-        offline = self._wandb_init["mode"] == "offline"
-        return f"wandb sync {shlex.quote(self._wandb_init['dir'])}/wandb/offline-run-*" if offline else ""
+        return sync_command(Path(self._wandb_init["dir"])) if self._wandb_init["mode"] == "offline" else ""
 
     @property
     def covers(self) -> tuple[str, ...]:
@@ -115,17 +118,13 @@ class Wandb(WandbLogger, Mirror):
     def _opened(self) -> Any:
         import wandb
 
-        if self._wandb_init["mode"] == "online" and not _unreachable:
-            try:
-                return wandb.init(**self._wandb_init)
-            except wandb.Error as error:
-                reason = str(error).splitlines()[0]
-                _unreachable.add(reason)
-                self._wandb_init["mode"] = "offline"
-                told = f"paribus: W&B could not be reached ({reason}); runs are kept on the disk, to be sent later"
-                print(f"{told}: {self.send}", file=sys.stderr)
-        self._wandb_init["mode"] = "offline"
-        return wandb.init(**self._wandb_init)
+        Path(self._wandb_init["dir"]).mkdir(parents=True, exist_ok=True)
+        try:
+            return wandb.init(**self._wandb_init)
+        except wandb.Error as error:  # its id is taken for the rest of this process: another mode cannot be tried
+            self._failure = error
+            print(f"paribus: W&B refused run {self._wandb_init['id']}: {error}; training goes on", file=sys.stderr)
+            return wandb.init(mode="disabled", reinit="create_new")
 
     def replay(self) -> None:
         """Say nothing of the machine on which a finished run is shown: the record says where it was trained."""
@@ -136,8 +135,14 @@ class Wandb(WandbLogger, Mirror):
 
     @rank_zero_only
     def log_record(self, record: RunRecord, folder: Path) -> None:
-        """Log tables, charts and pictures, and how the run ended."""
+        """Log tables, charts and pictures, and how the run ended.
+
+        Raises:
+            wandb.Error: the run could not be begun.
+        """
         run = self.experiment
+        if self._failure:
+            raise self._failure
         run.config.update({"provenance": dict(record.provenance)})
         self.log_exhibit(Exhibit.of(record, folder), record.steps)
         ending = {name: getattr(record, name) for name in ("status", "seconds", "cpu_seconds", "peak_memory", "key")}
@@ -161,12 +166,17 @@ class Wandb(WandbLogger, Mirror):
         Raises:
             TimeoutError: not all could be sent; it is on the disk.
         """
-        if status != "success":
+        if status == "success":
+            return
+        try:
             self.experiment.finish(exit_code=0 if status == "finished" else 1)
+        except TimeoutError:
+            _unreachable.append(f"{FINISH_SECONDS:g} s were not enough to send a run")
+            raise
 
 
-def prepare_wandb(folder: Path, offline: bool) -> None:
-    """Let W&B keep its files in `folder`, and have a key if they are to be sent.
+def prepare_wandb(folder: Path, offline: bool) -> bool:
+    """Let W&B keep its files in `folder`; whether runs can be sent, if they are to be.
 
     Raises:
         UserError: wandb is not installed; or there is no key.
@@ -175,18 +185,50 @@ def prepare_wandb(folder: Path, offline: bool) -> None:
     import wandb
 
     own = folder / "wandb"
-    own.mkdir(parents=True, exist_ok=True)
     # Tables are staged as artifacts, in the home folder unless told otherwise.
     os.environ.setdefault("WANDB_DATA_DIR", str((own / "data").absolute()))
     os.environ.setdefault("WANDB_CACHE_DIR", str((own / "cache").absolute()))
-    if offline:
-        return
+    if offline or not is_reachable(folder):
+        return False
     try:
-        wandb.login()
+        wandb.login(verify=False)
     except wandb.Error as error:
         raise UserError(
             f"logger.wandb.offline=false: W&B has no key of yours ({error}); run `wandb login`, or set WANDB_API_KEY"
         ) from error
+    return True
+
+
+def is_reachable(folder: Path) -> bool:
+    """Whether W&B's server answers. Asked before a run is begun: one that was begun in vain cannot be kept instead."""
+    if not _unreachable and (reason := _unanswered(_server())):
+        _unreachable.append(reason)
+        told = f"W&B's server {_server()} cannot be reached ({reason}); runs are kept on the disk, to be sent later"
+        print(f"paribus: {told}: {sync_command(folder)}", file=sys.stderr)
+    return not _unreachable
+
+
+def sync_command(folder: Path) -> str:
+    """What sends all offline runs of an experiment's folder."""
+    return f"wandb sync {shlex.quote(str(folder))}/wandb/offline-run-*"
+
+
+def _server() -> str:
+    import wandb
+
+    return str(wandb.setup().settings.base_url)
+
+
+@lru_cache
+def _unanswered(url: str) -> str:
+    """Why a server does not answer; empty where it does, whatever it answers."""
+    try:
+        requests.head(url, timeout=PROBE_SECONDS)
+    except requests.exceptions.SSLError:  # W&B's client has certificates of its own
+        return ""
+    except requests.RequestException as error:
+        return type(error).__name__
+    return ""
 
 
 def _shown(table: Table) -> Any:
