@@ -183,7 +183,7 @@ def test_a_task_that_is_warned_goes_on_where_it_was(start, tmp_path):
     out, _ = sweep.communicate(timeout=240)
     assert sweep.returncode == 0, out
     assert {(record.status, record.steps) for record in read_records(tmp_path / "runs")} == {("finished", 6000)}
-    logs = [path.read_text() for path in tmp_path.glob("runs/sweep/.submitit/*/*_log.out")]
+    logs = [path.read_text() for path in tmp_path.glob("runs/sweep/.submitit/*/*_log.err")]
     assert len(logs) == 2
     assert sum("goes on from step" in log for log in logs) == 1
 
