@@ -17,6 +17,7 @@ from PIL import Image
 
 from paribus.arguments import RUN_OPTIONS, parse
 from paribus.compose import Composer, open_tree
+from paribus.tree import config_groups
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
@@ -32,6 +33,15 @@ EXCEPTIONS = {
     "tutorial.md": {"make install": "network"},
     "calibration.md": {"python benchmarks/ece_coverage.py --repetitions 100 --sizes 200 1000": "minutes"},
     "statistics.md": {"python benchmarks/interval_coverage.py": "minutes"},
+    "cluster.md": {
+        "paribus run experiment=robust_regression_demo hydra/launcher=submitit_slurm hydra.sweeper.workers=8": "Slurm",
+        "paribus run experiment=mnist hydra/launcher=submitit_slurm hydra.launcher.partition=gpu "
+        "hydra.launcher.gpus_per_node=1 hydra.launcher.timeout_min=240 hydra.launcher.max_num_timeout=5 "
+        "hydra.launcher.array_parallelism=16 trainer=gpu": "Slurm",
+        "paribus run experiment=robust_regression_demo hydra/launcher=ray hydra.sweeper.workers=8": "Ray",
+        "paribus run experiment=robust_regression_demo hydra/launcher=ray hydra.launcher.ray.init.address=auto": "Ray",
+        "paribus run experiment=robust_regression hydra.launcher.hosts=2 output=/shared/runs": "hosts",
+    },
     "command_line.md": {'paribus completion zsh > "${fpath[1]}/_paribus"': "zsh"},
 }
 """The marked commands of each page; performance.md measures, so that all of its commands but one take minutes."""
@@ -129,7 +139,7 @@ def test_the_words_of_every_command_exist(tmp_path, monkeypatch):
     for text in pages:
         write(tmp_path, text)
     monkeypatch.chdir(tmp_path)
-    composer = Composer(open_tree())
+    composer, groups = Composer(open_tree()), config_groups()
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for each in (each for text in pages for each in commands(text)):
         program, *words = shlex.split(re.split(r" > | \| ", each.line)[0].removeprefix("taskset -c 0 "))
@@ -143,8 +153,11 @@ def test_the_words_of_every_command_exist(tmp_path, monkeypatch):
             flags, overrides = ([word for word in words[1:] if (word[0] == "-") == flag] for flag in (True, False))
             assert set(flags) <= {*RUN_OPTIONS, "--json", "--check"}, each.line
             requests = composer.requests([word for word in overrides if word != "job"])
-            first = [f"{one.prefix}{one.key}={one.values[0]}" if one.swept else one.line for one in requests]
-            assert composer.compose(first).name, each.line
+            choices = [one for one in requests if one.key in groups and not one.prefix]
+            assert all(set(map(str, one.values)) <= groups[one.key].keys() for one in choices), each.line
+            if not {one.key for one in requests} <= {*groups, "name", "seed"}:  # keys too: they fit what is composed
+                first = [f"{one.prefix}{one.key}={one.values[0]}" if one.swept else one.line for one in requests]
+                assert composer.compose(first).name, each.line
 
 
 def test_pages_have_commands_and_files():
