@@ -152,9 +152,7 @@ def test_a_warning_stops_a_run_as_ctrl_c_does_and_ends_as_its_handler_meant(mean
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "launcher", [JOBLIB, SUBMITIT, pytest.param(RAY, marks=needs_ray)], ids=["joblib", "submitit", "ray"]
-)
+@pytest.mark.parametrize("launcher", [JOBLIB, SUBMITIT], ids=["joblib", "submitit"])
 def test_a_worker_that_is_killed_leaves_the_others_and_the_same_command_goes_on(start, tmp_path, launcher):
     command = ["-m", "paribus", "run", *LONG, *launcher, "hydra.sweeper.workers=2"]
     sweep = start(*command)
@@ -172,6 +170,18 @@ def test_a_worker_that_is_killed_leaves_the_others_and_the_same_command_goes_on(
     assert {(record.status, record.steps) for record in read_records(tmp_path / "runs")} == {("finished", 6000)}
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert len([*tmp_path.glob("runs/sweep/*/run.json")]) == SEEDS
+
+
+@pytest.mark.slow
+@needs_ray
+def test_ray_runs_the_task_of_a_dead_worker_again_which_goes_on_where_it_was(start, tmp_path):
+    sweep = start("-m", "paribus", "run", *LONG, *RAY, "hydra.sweeper.workers=2")
+    wait_until(lambda: is_under_way(tmp_path, populations=2))
+    os.kill(min(workers(tmp_path)), signal.SIGKILL)
+    out, _ = sweep.communicate(timeout=240)
+    assert sweep.returncode == 0, out
+    assert "goes on from step" in out
+    assert {(record.status, record.steps) for record in read_records(tmp_path / "runs")} == {("finished", 6000)}
 
 
 @pytest.mark.slow
