@@ -31,6 +31,7 @@ MARK = re.compile(r"\[([\w&]+)\]")
 EXCEPTIONS = {
     "README.md": {"make demo": "network", "make test": "network"},
     "tutorial.md": {"make install": "network"},
+    "adversarial.md": {"paribus run family=dcgan": "minutes"},
     "calibration.md": {"python benchmarks/ece_coverage.py --repetitions 100 --sizes 200 1000": "minutes"},
     "statistics.md": {"python benchmarks/interval_coverage.py": "minutes"},
     "cluster.md": {
