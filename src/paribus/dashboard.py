@@ -80,7 +80,7 @@ def workspace_of(collected: Collected, entity: str, project: str) -> Any:
     study = collected.study
     shown = [column for metric in study.metrics[:MOST_METRICS] for column in logged_names(metric, study)]
     settings = ws.RunsetSettings(
-        filters=[expr.Metric("Group") == collected.name],
+        filters=expr.And(expr.Metric("Group") == collected.name),
         groupby=[expr.Config("arm")],
         pinned_columns=["summary:status", *(f"summary:{name}" for name in shown)],
     )
