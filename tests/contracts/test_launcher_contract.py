@@ -21,17 +21,15 @@ data: {n_train: 50, n_validation: 10, n_test: 50, contamination: {fraction: 0.2,
 trainer: {max_steps: 60, validate_every: 30, precision: 64-true}
 study:
   question: Which loss survives outliers?
-  factors: {objective: [squared, absolute], network: [linear, mlp]}
+  factors: {objective: [squared, absolute]}
   replicate: {seed: 2}
   metrics:
     mae: {direction: minimise, unit: target units, scale: log}
   claims:
-    - {id: robust, kind: better, metric: mae, arm: {objective: absolute}, than: {objective: squared},
-       where: {network: linear}}
-    - {id: wrong, kind: better, metric: mae, arm: {objective: squared}, than: {objective: absolute},
-       where: {network: linear}}
+    - {id: robust, kind: better, metric: mae, arm: {objective: absolute}, than: {objective: squared}}
+    - {id: wrong, kind: better, metric: mae, arm: {objective: squared}, than: {objective: absolute}}
 """
-JOBS = 8
+JOBS = 4
 WORKERS = "hydra.sweeper.workers=2"
 LOCAL = ["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"]
 LAUNCHERS = {
@@ -45,6 +43,7 @@ LAUNCHERS = {
     "ray, in shares": ["hydra/launcher=ray", WORKERS],
 }
 QUICK = ("fused", "basic, in shares")
+"""In this process; the others start processes of their own, each of which imports PyTorch."""
 needs_ray = pytest.mark.skipif(
     find_spec("ray") is None, reason="hydra-ray-launcher is an extra of its own: paribus[ray]"
 )
