@@ -78,9 +78,11 @@ def workspace_of(collected: Collected, entity: str, project: str) -> Any:
     from wandb_workspaces import workspaces as ws
 
     study = collected.study
+    # The library writes the filter as a line of code, without escaping what is quoted in it.
+    own = "" if set(collected.name) & set("'\\") else expr.And(expr.Metric("Group") == collected.name)
     shown = [column for metric in study.metrics[:MOST_METRICS] for column in logged_names(metric, study)]
     settings = ws.RunsetSettings(
-        filters=expr.And(expr.Metric("Group") == collected.name),
+        filters=own,
         groupby=[expr.Config("arm")],
         pinned_columns=["summary:status", *(f"summary:{name}" for name in shown)],
     )
