@@ -46,6 +46,12 @@ EXCEPTIONS = {
         "paribus run experiment=robust_regression_demo hydra/launcher=ray hydra.launcher.ray.init.address=auto": "Ray",
         "paribus run experiment=robust_regression hydra.launcher.hosts=2 output=/shared/runs": "hosts",
     },
+    "wandb.md": {
+        "wandb leet runs/first/wandb": "terminal",
+        "wandb sync runs/first/wandb/offline-run-*": "network",
+        "paribus publish runs/first --online": "network",
+        "paribus dashboard runs/first --online --entity my-team": "network",
+    },
     "command_line.md": {'paribus completion zsh > "${fpath[1]}/_paribus"': "zsh"},
 }
 """The marked commands of each page; performance.md measures, so that all of its commands but one take minutes."""

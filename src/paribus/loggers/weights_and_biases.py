@@ -82,6 +82,7 @@ class Wandb(WandbLogger, Mirror):
             settings=Settings(
                 console="off",
                 silent=True,
+                x_save_requirements=False,  # the record has the versions; listing all packages takes long
                 init_timeout=INIT_SECONDS,
                 finish_timeout=FINISH_SECONDS,
                 finish_timeout_raises=True,
@@ -130,7 +131,6 @@ class Wandb(WandbLogger, Mirror):
         """Say nothing of the machine on which a finished run is shown: the record says where it was trained."""
         settings = self._wandb_init["settings"]
         settings.x_disable_stats = settings.x_disable_meta = settings.x_disable_machine_info = True
-        settings.x_save_requirements = False
         self._wandb_init["resume"] = None
 
     @rank_zero_only
