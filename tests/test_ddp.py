@@ -164,7 +164,7 @@ def trainers(process):
     return [pid for pid, line in commands.items() if "spawn_main" in line]
 
 
-def wait_for(condition, seconds=90.0):
+def wait_for(condition, seconds=300.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value := condition():
@@ -175,28 +175,28 @@ def wait_for(condition, seconds=90.0):
 
 @pytest.mark.slow
 def test_a_run_whose_process_is_killed_fails_and_goes_on(tmp_path):
-    words = (*SINE, *TWO, "trainer.max_steps=6000", "trainer.validate_every=20", "trainer.resume_seconds=0")
+    words = (*SINE, *TWO, "trainer.max_steps=2000", "trainer.validate_every=20", "trainer.resume_seconds=0")
     run = command(tmp_path, *words)
     resume = lambda: list(tmp_path.glob("a/*/resume.ckpt"))  # noqa: E731
     wait_for(resume)
     (other,) = trainers(run.pid)
     os.kill(other, signal.SIGKILL)
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate(timeout=200)
     assert run.returncode == 1, said
     (folder,) = {path.parent for path in tmp_path.glob("a/*/run.json")}
     record = read_record(folder)
-    assert record.steps < 6000
+    assert record.steps < 2000
     assert record.status == "failed"
     assert record.failure.kind == "RankFailed"
     assert "process 1 of 2 was ended by signal 9" in record.failure.message
     assert not Path(f"/proc/{other}").exists()
     again = command(tmp_path, *words)
-    said, _ = again.communicate(timeout=300)
+    said, _ = again.communicate(timeout=500)
     assert again.returncode == 0, said
     assert re.search(r"goes on from step [\d,]+", said)
     resumed = read_record(folder)
-    assert resumed.steps == 6000
-    assert command(tmp_path, *words, "rerun=all").wait(300) == 0
+    assert resumed.steps == 2000
+    assert command(tmp_path, *words, "rerun=all").wait(500) == 0
     assert read_record(folder).rows == resumed.rows
 
 
@@ -209,7 +209,7 @@ def test_nothing_is_left_of_a_run_that_is_killed(tmp_path):
     (other,) = trainers(run.pid)
     run.kill()
     run.wait()
-    wait_for(lambda: not Path(f"/proc/{other}").exists(), 30)
+    wait_for(lambda: not Path(f"/proc/{other}").exists(), 60)
 
 
 @pytest.mark.slow
@@ -217,11 +217,11 @@ def test_torchrun_starts_the_processes_of_a_run(tmp_path):
     words = (*SINE, *TWO)
     for folder in ("ours", "torchrun"):
         (tmp_path / folder).mkdir()
-    assert command(tmp_path / "ours", *words).wait(120) == 0
+    assert command(tmp_path / "ours", *words).wait(400) == 0
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "paribus"]
     subprocess.run(
         [*launcher, "run", *words, "name=a", f"output={tmp_path / 'torchrun'}"],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, timeout=120, capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, timeout=400, capture_output=True,
     )  # fmt: skip
     records = [read_record(path.parent) for path in sorted(tmp_path.glob("*/a/*/run.json"))]
     assert [record.status for record in records] == ["finished"] * 2
@@ -233,7 +233,7 @@ def test_torchrun_starts_the_processes_of_a_run(tmp_path):
 def test_a_sweep_of_runs_of_two_processes(tmp_path, launcher):
     words = ("-m", "seed=0,1", *SINE, *TWO, f"hydra/launcher={launcher}")
     sweep = command(tmp_path, *words)
-    said, _ = sweep.communicate(timeout=300)
+    said, _ = sweep.communicate(timeout=500)
     assert sweep.returncode == 0, said
     records = [read_record(path.parent) for path in tmp_path.glob("a/*/run.json")]
     assert [record.status for record in records] == ["finished"] * 2
