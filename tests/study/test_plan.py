@@ -271,3 +271,14 @@ def test_planning_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
     assert done.stdout.strip() == "[]"
+
+
+def test_levels_that_a_record_cannot_tell_apart_are_refused(plan):
+    """The default size is that of `plain`, so what runs as `narrow` has all that `plain` sets."""
+    bundle = {"kind": {"plain": {"data.size": 100}, "narrow": {"data.width": 7}}}
+    with pytest.raises(
+        UserError, match=r"\(kind=narrow, seed=0\) would not be found again.*several levels.*plain, narrow"
+    ):
+        plan(declared={**STUDY, "factors": bundle})
+    bundle["kind"]["narrow"]["data.size"] = 100
+    assert len(plan(declared={**STUDY, "factors": bundle}).jobs) == 6

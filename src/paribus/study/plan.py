@@ -17,6 +17,7 @@ from paribus.study.files import fingerprint
 from paribus.study.keys import NOT_TRAINING, evaluation_key, flat, is_below, train_key
 from paribus.study.levels import Cell, Level, canonical, describe
 from paribus.study.locks import holder
+from paribus.study.matching import NoLevel, Placer, cell_key
 from paribus.study.mixing import refuse_mixing
 from paribus.study.narrowing import notes
 from paribus.study.plan_view import plan_json, plan_text
@@ -248,6 +249,7 @@ def make_plan(
         raise UserError(f"rerun={plan.rerun}: expected one of {', '.join(RUN_AGAIN)}")
     refuse_confounds(study, [plan.name(job) for job in jobs], [job.config.unresolved for job in jobs])
     _refuse_duplicates(plan)
+    _refuse_unplaced(plan)
     _refuse_mixing(plan)
     plan = plan.refreshed()
     _refuse_changed_data(plan)
@@ -323,6 +325,25 @@ def _refuse_duplicates(plan: Plan) -> None:
         raise UserError(
             f"a duplicate arm: the jobs ({plan.name(before)}) and ({plan.name(job)}) would train on the same config. "
             f"{' and '.join(changed) or 'The level'} changes nothing that training reads{''.join(reasons)}"
+        )
+
+
+def _refuse_unplaced(plan: Plan) -> None:
+    """Refuse jobs whose records, which carry no labels, would not be read as of the arm that they are run for."""
+    placer = Placer(plan.study)
+    for job in plan.jobs:
+        planned = {factor.name: job.levels[factor.name] for factor in plan.study.factors}
+        try:
+            found = placer.place(_as_record(job))[0]
+        except NoLevel as why:
+            problem = str(why)
+        else:
+            if cell_key(found) == cell_key(planned):
+                continue
+            problem = f"it would be read as {describe({name: (level,) for name, level in found.items()})}"
+        raise UserError(
+            f"the record of job ({plan.name(job)}) would not be found again: {problem}. Levels are told by what they "
+            "set: let each level of a bundle set a key to a value that the others do not have, or all their keys too"
         )
 
 

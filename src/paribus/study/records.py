@@ -26,6 +26,8 @@ ADDED: Mapping[str, Any] = {
     "trainer.detect_anomaly": False,
 }
 """Config keys that came when there were records already, each with the value that stands for what was done before."""
+OWN_TARGET = "paribus."
+"""A node of another package's class has the keys that its class takes, and gains none."""
 
 Status = Literal["finished", "failed", "diverged", "interrupted", "running"]
 
@@ -174,7 +176,7 @@ def completed(config: Mapping[str, Any]) -> Mapping[str, Any]:
     nodes: dict[str, dict[str, Any]] = {}
     for key, value in ADDED.items():
         node, name = key.split(".")
-        if isinstance(config.get(node), Mapping):
+        if isinstance(config.get(node), Mapping) and str(config[node].get("_target_")).startswith(OWN_TARGET):
             nodes.setdefault(node, {})[name] = value
     return {**config, **{node: {**added, **config[node]} for node, added in nodes.items()}}
 
