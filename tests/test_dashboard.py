@@ -65,7 +65,7 @@ def test_its_panels_ask_for_what_runs_log(folder):
 
 
 def test_a_workspace_that_is_sent_needs_a_key(folder, capsys, monkeypatch):
-    monkeypatch.setattr("paribus.loggers.weights_and_biases.is_reachable", lambda _: True)
+    monkeypatch.setattr("paribus.loggers.wandb_client.is_reachable", lambda _: True)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", "/nonexistent")
     assert main(["dashboard", str(folder), "--online", "--entity", "us"]) == 2

@@ -151,6 +151,7 @@ class TestWandb:
 
     def test_online_when_told(self, composer, tmp_path, monkeypatch):
         monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.setattr("paribus.loggers.wandb_client.is_reachable", lambda _: True)
         each = job(composer, tmp_path, "logger=wandb", "logger.wandb.offline=false")
         (logger,) = build_loggers(each.config, job=each)
         assert isinstance(logger, Wandb)

@@ -235,7 +235,7 @@ def test_tensorboard_shows_the_same(folder, capsys):
     ],
 )
 def test_a_mistake_is_told(folder, words, told, capsys, monkeypatch):
-    monkeypatch.setattr("paribus.loggers.weights_and_biases.is_reachable", lambda _: True)
+    monkeypatch.setattr("paribus.loggers.wandb_client.is_reachable", lambda _: True)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", "/nonexistent")
     assert main([word.format(folder=folder) for word in words]) == 2

@@ -12,7 +12,8 @@ from typing import Any
 from paribus.errors import UserError
 from paribus.loggers.naming import level_key, require
 from paribus.loggers.summary import figure_name
-from paribus.loggers.weights_and_biases import STEP, prepare_wandb
+from paribus.loggers.wandb_client import prepare_wandb
+from paribus.loggers.weights_and_biases import STEP
 from paribus.mirror import note_published, published
 from paribus.publish import Wanted
 from paribus.report.collect import Collected, collect

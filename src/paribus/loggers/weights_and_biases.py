@@ -2,31 +2,28 @@
 
 import io
 import os
-import shlex
 import sys
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import requests
+import torch
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
-from paribus.errors import UserError
+from paribus.callbacks import ResumeCheckpoint
 from paribus.job import Job
 from paribus.loggers.exhibit import Exhibit, Table
-from paribus.loggers.naming import require, run_id, run_name, shown_config
-from paribus.mirror import Mirror
+from paribus.loggers.naming import run_id, run_name, shown_config
+from paribus.loggers.wandb_client import give_up, prepare_wandb, set_aside, sync_command
+from paribus.mirror import Curves, Mirror
 from paribus.study.records import RunRecord
 from paribus.supplied import Supplied
 from paribus.training import RESUME_FILE
 
 STEP = "trainer/global_step"
-PROBE_SECONDS, INIT_SECONDS, FINISH_SECONDS = 5.0, 30.0, 120.0
-"""How long a server is waited for: to answer at all, to begin a run, to take in the rest of one at its end."""
-_unreachable: list[str] = []
-"""Why the server cannot be reached, once that is known: it is not waited for again, here and in forked processes."""
+INIT_SECONDS, FINISH_SECONDS = 30.0, 120.0
+"""How long a server is waited for: to begin a run, to take in the rest of one at its end."""
 
 
 class Wandb(WandbLogger, Mirror):
@@ -64,7 +61,7 @@ class Wandb(WandbLogger, Mirror):
         from wandb import Settings
 
         self._failure: Exception | None = None
-        self.goes_on = (job.folder / RESUME_FILE).exists()
+        self._checkpoint = job.folder / RESUME_FILE
         super().__init__(
             project=project,
             save_dir=job.folder.parent,
@@ -77,8 +74,7 @@ class Wandb(WandbLogger, Mirror):
             config=shown_config(job),
             mode="online" if sent else "offline",
             reinit="create_new",
-            # Without `resume` W&B replaces what an earlier attempt logged, whose steps are taken anew.
-            resume="allow" if self.goes_on else None,
+            resume=None,  # what an earlier attempt logged is replaced, unless this one goes on from its checkpoint
             settings=Settings(
                 console="off",
                 silent=True,
@@ -111,15 +107,23 @@ class Wandb(WandbLogger, Mirror):
     def experiment(self) -> Any:
         """The W&B run; Lightning's own logger would share one that the process has open already."""
         if self._experiment is None:
+            goes_on, offline = self._checkpoint.exists(), self._wandb_init["mode"] == "offline"
+            if goes_on and not offline:
+                self._wandb_init["resume"] = "allow"
             self._experiment = self._opened()
             self._experiment.define_metric(STEP)
             self._experiment.define_metric("*", step_metric=STEP, step_sync=True)
+            for step, values in earlier_curves(self._checkpoint).items() if goes_on and offline else ():
+                self._experiment.log({**values, STEP: step})
         return self._experiment
 
     def _opened(self) -> Any:
         import wandb
 
-        Path(self._wandb_init["dir"]).mkdir(parents=True, exist_ok=True)
+        own = Path(self._wandb_init["dir"], "wandb")
+        own.mkdir(parents=True, exist_ok=True)
+        if self._wandb_init["mode"] == "offline":
+            set_aside(own, self._wandb_init["id"])
         try:
             return wandb.init(**self._wandb_init)
         except wandb.Error as error:  # its id is taken for the rest of this process: another mode cannot be tried
@@ -131,7 +135,7 @@ class Wandb(WandbLogger, Mirror):
         """Say nothing of the machine on which a finished run is shown: the record says where it was trained."""
         settings = self._wandb_init["settings"]
         settings.x_disable_stats = settings.x_disable_meta = settings.x_disable_machine_info = True
-        self._wandb_init["resume"] = None
+        self._checkpoint = Path(os.devnull, RESUME_FILE)  # it has the whole run
 
     @rank_zero_only
     def log_record(self, record: RunRecord, folder: Path) -> None:
@@ -171,64 +175,14 @@ class Wandb(WandbLogger, Mirror):
         try:
             self.experiment.finish(exit_code=0 if status == "finished" else 1)
         except TimeoutError:
-            _unreachable.append(f"{FINISH_SECONDS:g} s were not enough to send a run")
+            give_up(f"{FINISH_SECONDS:g} s were not enough to send a run")
             raise
 
 
-def prepare_wandb(folder: Path, offline: bool) -> bool:
-    """Let W&B keep its files in `folder`; whether runs can be sent, if they are to be.
-
-    Raises:
-        UserError: wandb is not installed; or there is no key.
-    """
-    require("wandb", "wandb")
-    import wandb
-
-    own = folder / "wandb"
-    # Tables are staged as artifacts, in the home folder unless told otherwise.
-    os.environ.setdefault("WANDB_DATA_DIR", str((own / "data").absolute()))
-    os.environ.setdefault("WANDB_CACHE_DIR", str((own / "cache").absolute()))
-    if offline or not is_reachable(folder):
-        return False
-    try:
-        wandb.login(verify=False)
-    except wandb.Error as error:
-        raise UserError(
-            f"logger.wandb.offline=false: W&B has no key of yours ({error}); run `wandb login`, or set WANDB_API_KEY"
-        ) from error
-    return True
-
-
-def is_reachable(folder: Path) -> bool:
-    """Whether W&B's server answers. Asked before a run is begun: one that was begun in vain cannot be kept instead."""
-    if not _unreachable and (reason := _unanswered(_server())):
-        _unreachable.append(reason)
-        told = f"W&B's server {_server()} cannot be reached ({reason}); runs are kept on the disk, to be sent later"
-        print(f"paribus: {told}: {sync_command(folder)}", file=sys.stderr)
-    return not _unreachable
-
-
-def sync_command(folder: Path) -> str:
-    """What sends all offline runs of an experiment's folder."""
-    return f"wandb sync {shlex.quote(str(folder))}/wandb/offline-run-*"
-
-
-def _server() -> str:
-    import wandb
-
-    return str(wandb.setup().settings.base_url)
-
-
-@lru_cache
-def _unanswered(url: str) -> str:
-    """Why a server does not answer; empty where it does, whatever it answers."""
-    try:
-        requests.head(url, timeout=PROBE_SECONDS)
-    except requests.exceptions.SSLError:  # W&B's client has certificates of its own
-        return ""
-    except requests.RequestException as error:
-        return type(error).__name__
-    return ""
+def earlier_curves(checkpoint: Path) -> Curves:
+    """What had been logged when training was checkpointed, by step."""
+    states = torch.load(checkpoint, weights_only=True, map_location="cpu")["callbacks"]
+    return states[ResumeCheckpoint.__name__]["curves"][0]
 
 
 def _shown(table: Table) -> Any:
