@@ -161,7 +161,7 @@ def children(process):
 def trainers(process):
     """The processes that it has started to train with it."""
     commands = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in children(process)}
-    return [pid for pid, line in commands.items() if "spawn_main" in line]
+    return [pid for pid, line in commands.items() if "paribus.followers" in line]
 
 
 def wait_for(condition, seconds=300.0):

@@ -4,16 +4,18 @@ A process that follows builds the same data and family, of the same streams, and
 holds no claim, writes no record and logs nowhere.
 """
 
-import multiprocessing
+import json
 import os
 import signal
-import tempfile
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch.distributed as dist
@@ -26,6 +28,7 @@ from paribus.training import Training
 
 PATIENCE = 10.0
 """Seconds that the others have to end by themselves when this process has."""
+READY = "ready\n"
 
 
 class RankFailed(RuntimeError):
@@ -33,22 +36,24 @@ class RankFailed(RuntimeError):
 
 
 class _Follower:
-    """A process that this one has started.
+    """A process that this one has started: a fresh interpreter, since neither CUDA nor threads survive a fork.
 
-    Attributes:
-        process: it.
-        receiving: where it tells that it is ready, and what goes wrong.
+    It is given its task through its input, whose end tells it that this process is gone; it says through its output
+    that it is ready, or how it failed.
     """
 
     def __init__(self, rank: Rank, config: Mapping[str, Any], folder: Path) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork would share what CUDA and threads must not
         self.rank = rank
-        self.receiving, sending = context.Pipe(duplex=False)
-        self.process: BaseProcess = context.Process(
-            target=_follow, args=(rank, config, folder, sending), name=f"rank {rank.number} of {folder.name}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "paribus.followers"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            text=True,
         )
-        self.process.start()
-        sending.close()
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps({"rank": asdict(rank), "config": config, "folder": str(folder)}) + "\n")
+        self.process.stdin.flush()
 
     def await_ready(self) -> None:
         """Come back when it is ready to train.
@@ -56,31 +61,30 @@ class _Follower:
         Raises:
             RankFailed: it has ended.
         """
-        wait([self.receiving, self.process.sentinel])
-        if said := self.failure():
-            raise RankFailed(said)
+        assert self.process.stdout
+        said = self.process.stdout.readline()
+        if said != READY:
+            self.process.wait()
+            raise RankFailed(self.failure(said))
 
-    def failure(self) -> str:
-        """How it ended, if that was not as it should; else empty."""
-        said = ""
-        try:
-            while self.receiving.poll():
-                said = self.receiving.recv()
-        except EOFError:
-            self.process.join(PATIENCE)
-        code = self.process.exitcode
-        if not said and not code:
+    def failure(self, said: str = "") -> str:
+        """How it ended, if it did and not as it should; else empty. `said`: what it has told already."""
+        code = self.process.poll()
+        if not code:
             return ""
-        how = said or (f"was ended by signal {-code}" if code and code < 0 else f"exited with code {code}")
+        assert self.process.stdout
+        said = (said + self.process.stdout.read()).strip()
+        how = said or (f"was ended by signal {-code}" if code < 0 else f"exited with code {code}")
         return f"process {self.rank.number} of {self.rank.world} {how}"
 
     def end(self, patience: float) -> None:
         """Let it end, or end it."""
-        self.process.join(patience)
-        if self.process.is_alive():
+        try:
+            self.process.wait(patience)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.join()
-        self.receiving.close()
+        with self.process:  # closes its pipes
+            pass
 
 
 @contextmanager
@@ -97,7 +101,7 @@ def followed(training: Training, config: Mapping[str, Any], folder: Path) -> Ite
         training.rank = rank
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="paribus-") as meeting:
+    with TemporaryDirectory(prefix="paribus-") as meeting:
         ranks = [Rank(number, training.devices, f"file://{meeting}/ranks") for number in range(training.devices)]
         followers: list[_Follower] = []
         patience = 0.0
@@ -123,25 +127,37 @@ def _is_of_another(error: RuntimeError) -> bool:
 
 
 def _first_failure(followers: Sequence[_Follower]) -> str:
-    wait([follower.process.sentinel for follower in followers], PATIENCE)
-    return next(filter(None, (follower.failure() for follower in followers)), "")
+    """How the first ended that did not end as it should; it may take a moment to."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        for follower in followers:
+            if said := follower.failure():
+                return said
+        time.sleep(0.05)
+    return ""
 
 
-def _follow(rank: Rank, config: Mapping[str, Any], folder: Path, sending: Connection) -> None:
+def _main() -> None:
     """The life of a process that was started to follow."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        follow(rank, config, folder, lambda: sending.send(""))
-    except Exception as error:
-        sending.send(f"failed: {type(error).__name__}: {error}")
-        raise SystemExit(1) from None
+    task = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    with os.fdopen(os.dup(1), "w") as telling:
+        os.dup2(2, 1)  # what anyone prints is not for the process that listens
+        try:
+            follow(
+                Rank(**task["rank"]),
+                task["config"],
+                Path(task["folder"]),
+                lambda: print(end=READY, file=telling, flush=True),
+            )
+        except Exception as error:
+            print(f"failed: {type(error).__name__}: {error}", file=telling, flush=True)
+            raise SystemExit(1) from None
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
+def _end_with_input() -> None:
+    os.read(0, 1)  # not of sys.stdin, whose lock a thread must not hold at the interpreter's end
     os._exit(1)
 
 
@@ -174,3 +190,7 @@ def _refuse_other_number(rank: Rank, training: Training) -> None:
             f"torchrun or srun started {rank.world} processes, and trainer.devices is {training.devices}: expected as "
             f"many, trainer=ddp trainer.devices={rank.world}"
         )
+
+
+if __name__ == "__main__":
+    _main()
