@@ -3,7 +3,6 @@
 import base64
 import json
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from io import BytesIO
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from wandb.util import get_core_path
 
 from paribus.cli import main
 from paribus.study.records import Failure, Row, RunRecord, write_record
@@ -74,7 +74,18 @@ def leave(folder: Path, each: RunRecord, drawing: dict | None = None) -> Path:
 
 def inspected(folder: Path) -> dict[str, Any]:
     """A W&B run by W&B's own reader: its header, the values of each step, its summary and how it ended."""
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(folder)]
+    (log,) = folder.glob("*.wandb")
+    # What `wandb leet inspect --json` calls, without its second of start.
+    command = [
+        get_core_path(),
+        "leet",
+        "inspect",
+        "--no-observability",
+        "--json",
+        "--run-file",
+        str(log),
+        str(folder.parent),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     entries = [json.loads(line) for line in done.stdout.splitlines()]
     found: dict[str, Any] = {"history": {}, "summary": {}, "config": {}}
