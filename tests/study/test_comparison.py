@@ -102,19 +102,29 @@ def test_a_diverged_run_is_the_worst_possible(metric, worse):
     assert not pairs.missing
 
 
-@pytest.mark.parametrize("worst", [1.0, 0.0])
-def test_a_diverged_run_counts_as_the_declared_worst(worst):
+def test_a_diverged_run_counts_as_the_declared_worst():
     """So that a share of runs has a mean: 2 of 3 lost their way on one side, and none on the other."""
-    declared = study(metrics={"lost": {"direction": "minimise", "worst": worst}})
-    values = [replace(each, rows=(Row({"lost": 1 - worst}),)) for each in records(lambda *_: 1.0)]
+    declared = study(metrics={"lost": {"direction": "minimise", "worst": 1}})
+    values = [replace(each, rows=(Row({"lost": 0.0}),)) for each in records(lambda *_: 1.0)]
     values[0] = replace(values[0], status="diverged", rows=())
     values[1] = replace(values[1], rows=(Row({"lost": float("nan")}),))
     pairs = compare(declared, values).paired("lost", SQUARED, ABSOLUTE, {"data.noise": (0.1,)})
-    assert pairs.first_values.tolist() == [worst, worst, 1 - worst]
+    assert pairs.first_values.tolist() == [1, 1, 0]
     assert pairs.diverged == (2, 0)
     found = evidence(pairs)
-    assert found.estimate == pytest.approx(np.mean(pairs.differences))
-    assert "median" not in found.method
+    assert found.estimate == pytest.approx(2 / 3)
+    assert "McNemar" in found.method
+    over_cells = evidence(compare(declared, values).paired("lost", SQUARED, ABSOLUTE))
+    assert over_cells.estimate == pytest.approx(1 / 3)
+    assert over_cells.method.startswith("t on paired differences")
+
+
+def test_a_worst_that_would_win_is_refused():
+    declared = study(metrics={"lost": {"direction": "minimise", "worst": -5}})
+    values = [replace(each, rows=(Row({"lost": 1.0}),)) for each in records(lambda *_: 1.0)]
+    values[0] = replace(values[0], status="diverged", rows=())
+    with pytest.raises(UserError, match="worst is -5, which is better than the 1 of a run that did not diverge"):
+        compare(declared, values).paired("lost", SQUARED, ABSOLUTE)
 
 
 def test_where_both_sides_diverge_neither_is_better():

@@ -150,6 +150,7 @@ def test_contrasts_say_more_is_better_whichever_way_the_metric_goes():
         (["metrics", "mae"], {"unit": "m"}, "lacks 'direction'"),
         (["metrics", "mae", "scale"], "logarithm", "expected linear or log"),
         (["metrics", "mae", "worst"], "one", "worst is 'one' .str.; expected a finite number"),
+        (["metrics", "mae", "worst"], -3.0, "worst is -3; expected a number above 0"),
         (["metrics", "mae", "units"], "m", "no key 'units'.*Did you mean 'unit'"),
         (["replication"], "freshly", "Did you mean 'fresh'"),
         (["exclude"], [{"objectiv": "huber"}], "study.exclude names 'objectiv'.*Did you mean 'objective'"),

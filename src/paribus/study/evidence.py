@@ -10,7 +10,10 @@ from scipy import stats
 
 from paribus.study import statistics
 from paribus.study.comparison import Pairs
+from paribus.study.outcomes import PairedShareEvidence, ShareEvidence, are_outcomes
 from paribus.study.statistics import Array, Moments
+
+IDENTICAL = "no difference: the arms are identical in every replicate"
 
 
 class Evidence(Protocol):
@@ -153,6 +156,9 @@ def evidence(pairs: Pairs) -> Evidence:
     resplit = pairs.replication == "resplit"
     if resplit and pairs.test_over_train is None:
         return NoEvidence(values, "none", "replicates re-split one data set, and the records lack its parts' sizes")
+    if not resplit and _are_outcomes(pairs):
+        same = pairs.second and np.array_equal(pairs.first_values, pairs.second_values)
+        return PairedShareEvidence(values, note=IDENTICAL if same else "") if pairs.second else ShareEvidence(values)
     special = _special(pairs)
     if special and resplit:
         return NoEvidence(values, "none", f"{special}, and signs of replicates that re-split one data set say little")
@@ -162,6 +168,12 @@ def evidence(pairs: Pairs) -> Evidence:
         method = f"t on paired {what}, Nadeau-Bengio variance for re-split data, corrected for skewness"
         return MeanEvidence(values, pairs.test_over_train or 0.0, method)
     return MeanEvidence(values, 0.0, f"t on {'paired ' if pairs.second else ''}{what}, corrected for skewness")
+
+
+def _are_outcomes(pairs: Pairs) -> bool:
+    """Whether each run did something or did not; of several cells, shares are averaged like any number."""
+    sides = np.concatenate([pairs.first_values, pairs.second_values] if pairs.second else [pairs.first_values])
+    return pairs.metric.scale == "linear" and pairs.cells == 1 and are_outcomes(sides, pairs.metric.worst is not None)
 
 
 def _special(pairs: Pairs) -> str:
@@ -177,5 +189,5 @@ def _special(pairs: Pairs) -> str:
     if not statistics.constant(values, size):
         return ""
     if pairs.second and np.array_equal(pairs.first_values, pairs.second_values):
-        return "no difference: the arms are identical in every replicate"
+        return IDENTICAL
     return "zero variance: the same in every replicate"

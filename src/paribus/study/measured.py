@@ -95,10 +95,24 @@ def measured(
             else:
                 values[row, index] = measurement
                 diverged[row, index] = not isfinite(measurement)
+    if diverged.any():
+        _refuse_better_than_measured(metric, values[~diverged & ~np.isnan(values)])
     values[diverged] = beyond if metric.worst is None else metric.worst
     every = tuple({**cell, **inner[part_key]} for cell, _, part_key in cells)
     keys = tuple({name: canonical(level) for name, level in cell.items()} for cell in every)
     return Measured(every, keys, tuple(training for _, training, _ in cells), values, diverged)
+
+
+def _refuse_better_than_measured(metric: Metric, found: "Array") -> None:
+    """Refuse a worst value that would let runs that diverged win."""
+    if metric.worst is None or metric.direction == "neither" or not len(found):
+        return
+    least_good = float(found.max() if metric.direction == "minimise" else found.min())
+    if (metric.worst - least_good) * (1 if metric.direction == "minimise" else -1) < 0:
+        raise UserError(
+            f"study.metrics.{metric.name}.worst is {metric.worst:g}, which is better than the {least_good:g} of a run "
+            "that did not diverge; expected a value that none can be worse than"
+        )
 
 
 def same(one: float, other: float) -> bool:

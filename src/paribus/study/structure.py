@@ -305,6 +305,8 @@ def _metric(name: str, node: object) -> Metric:
     scale = declared.one_of(mapping.get("scale", "linear"), f"{place}.scale", ("linear", "log"))
     unit = declared.text_of(mapping["unit"], f"{place}.unit") if mapping.get("unit") else ""
     worst = declared.number_of(mapping["worst"], f"{place}.worst") if mapping.get("worst") is not None else None
+    if scale == "log" and worst is not None and worst <= 0:
+        raise UserError(f"{place}.worst is {worst:g}; expected a number above 0, since scale: log compares by ratios")
     return Metric(name, cast(Direction, direction), unit, cast(Scale, scale), worst)
 
 
