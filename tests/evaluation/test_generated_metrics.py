@@ -234,6 +234,7 @@ def test_sheets_of_samples_categories_and_features(digits):
     }  # fmt: skip
     (bars,) = drawing["bars"]
     assert sum(bars["values"]) == pytest.approx(1)
+    assert bars["labels"] == [str(digit) for digit in range(10)]
     with torch.no_grad():
         assert GeneratedMetrics(**SETTINGS | {"pictures": 0}).drawing(family, digits)["pictures"] == []
 

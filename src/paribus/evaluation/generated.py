@@ -174,4 +174,5 @@ def class_bars(samples: Float[Tensor, "samples ..."], data: ClassificationData) 
         "title": "Classes of the samples",
         "caption": f"Share of each class, as the yardstick sees it: {', '.join(data.classes)}.",
         "values": class_shares(samples, data).tolist(),
+        "labels": list(data.classes),
     }

@@ -119,12 +119,12 @@ def latent_tables(latent: Latent) -> dict[str, Table]:
         )
         for words, codes in latent.maps.items()
     }
-    bars = {
+    charts = {
         f"bars/{words.name}": Table(
             ("place", "value"),
-            [[str(place), value] for place, value in enumerate(values, start=1)],
+            [[label, value] for label, value in zip(bars.names(), bars.values, strict=True)],
             Chart("bar", words.title, "place", ("value",)),
         )
-        for words, values in latent.bars.items()
+        for words, bars in latent.bars.items()
     }
-    return maps | bars
+    return maps | charts

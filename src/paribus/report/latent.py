@@ -13,6 +13,8 @@ KIND = "latent"
 MOST_PIECES = 12
 """Pictures, maps or bars that are read of one run."""
 MOST_CLASSES, MOST_BARS, LARGE = 50, 1000, 1e100
+LONGEST_LABEL = 16
+"""Letters of what stands under a bar."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,18 @@ class Codes:
 
     points: tuple[tuple[float, float, int], ...]
     classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Values from left to right, and what stands under each; no labels for bars that are numbered from 1."""
+
+    values: tuple[float, ...]
+    labels: tuple[str, ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        """What each bar is called."""
+        return self.labels or tuple(str(place) for place in range(1, len(self.values) + 1))
 
 
 class Latent:
@@ -69,10 +83,10 @@ class Latent:
         return {words: codes for words, codes in read if codes is not None}
 
     @cached_property
-    def bars(self) -> dict[Words, tuple[float, ...]]:
-        """Finite values."""
+    def bars(self) -> dict[Words, Bars]:
+        """Bars whose every value is finite."""
         read = ((words, bars_of(piece)) for words, piece in self._pieces("bars"))
-        return {words: values for words, values in read if values}
+        return {words: bars for words, bars in read if bars is not None}
 
     def _pieces(self, key: str) -> Iterable[tuple[Words, Mapping[str, Any]]]:
         pieces = self.drawing.get(key)
@@ -94,12 +108,19 @@ def codes_of(piece: Mapping[str, Any]) -> Codes | None:
     return Codes(tuple((float(x), float(y), label) for x, y, label in points), tuple(map(str, classes)))
 
 
-def bars_of(piece: Mapping[str, Any]) -> tuple[float, ...]:
-    """The values of bars; empty if they are not such."""
-    values = piece.get("values")
-    if not isinstance(values, list) or len(values) > MOST_BARS or not all(map(is_number, values)):
-        return ()
-    return tuple(map(float, values))
+def bars_of(piece: Mapping[str, Any]) -> Bars | None:
+    """The bars of a piece, without labels unless it has a fit one for each; None if its values are none."""
+    values, labels = piece.get("values"), piece.get("labels")
+    if not isinstance(values, list) or not 0 < len(values) <= MOST_BARS or not all(map(is_number, values)):
+        return None
+    if not isinstance(labels, list) or len(labels) != len(values) or not all(map(is_label, labels)):
+        labels = []
+    return Bars(tuple(map(float, values)), tuple(labels))
+
+
+def is_label(value: object) -> bool:
+    """Whether `value` is a short plain text."""
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable() and len(value) <= LONGEST_LABEL
 
 
 def is_number(value: object) -> bool:

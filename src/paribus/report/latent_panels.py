@@ -8,6 +8,7 @@ from html import escape
 from paribus.report.axes import Axis, covering
 from paribus.report.chart import Panel, text_width, titled
 from paribus.report.labels import Box
+from paribus.report.latent import Bars
 from paribus.report.palette import COLOURS, speck, speck_style
 from paribus.report.summaries import quantile
 from paribus.study.numbers import number
@@ -15,6 +16,8 @@ from paribus.study.numbers import number
 WIDTH, HEIGHT = 300, 280
 MOST_POINTS = 600
 MOST_NAMES = 20
+LABEL_GAP = 6
+"""Between the labels of two bars, at least."""
 
 
 class CodeMap(Panel):
@@ -64,28 +67,40 @@ class BarPanel(Panel):
     """A bar for each value, in order.
 
     Args:
-        values: from the first on the left.
+        bars: what is drawn; there are labels under as many bars as have room for them.
         low, high: what the vertical axis has to cover besides zero.
         series: whose colour the bars have.
         title: stands above the panel.
         description: for readers who cannot see it.
     """
 
-    def __init__(
-        self, values: Sequence[float], low: float, high: float, series: int, title: str, description: str
-    ) -> None:
+    def __init__(self, bars: Bars, low: float, high: float, series: int, title: str, description: str) -> None:
         y = covering([0.0, low, high])
         y = replace(y, low=y.low if low < 0 else 0.0)
-        stride = max(1, math.ceil(len(values) / 8))
-        marks = tuple((float(place), str(place)) for place in range(1, len(values) + 1, stride))
-        super().__init__(Axis(0.4, len(values) + 0.6, marks=marks), y, title, description, WIDTH, 200)
+        super().__init__(Axis(0.4, len(bars.values) + 0.6), y, title, description, WIDTH, 200)
+        self.x = replace(self.x, marks=self._marks(bars))
         _, base = self.at(1, 0)
-        for place, value in enumerate(values, start=1):
+        for place, (value, name) in enumerate(zip(bars.values, bars.names(), strict=True), start=1):
             (left, level), (right, _) = self.at(place - 0.38, value), self.at(place + 0.38, value)
             across = f'x="{left:.1f}" width="{right - left:.1f}"'
             down = f'y="{min(level, base):.1f}" height="{abs(level - base):.1f}"'
-            hint = titled(f"{place}: {number(value)}")
+            hint = titled(f"{name}: {number(value)}")
             self.add(None, f'<rect class="fill{series % COLOURS}" {across} {down}>{hint}</rect>')
+
+    def _marks(self, bars: Bars) -> tuple[tuple[float, str], ...]:
+        """Evenly spaced names: about eight numbers, or as many labels as have room side by side and in the panel."""
+        names = bars.names()
+        stride, first = math.ceil(len(names) / 8), 1
+        if bars.labels:
+            slot = self.at(2, 0)[0] - self.at(1, 0)[0]
+            stride = math.ceil((max(map(text_width, names)) + LABEL_GAP) / slot)
+            first = 1 + (min(stride, len(names)) - 1) // 2
+        marks = []
+        for place in range(first, len(names) + 1, stride):
+            across, half = self.left + self.at(place, 0)[0], text_width(names[place - 1]) / 2
+            if half <= across <= self.width - half:
+                marks.append((float(place), names[place - 1]))
+        return tuple(marks)
 
 
 def widened(axis: Axis, span: float) -> Axis:

@@ -173,9 +173,9 @@ def code_maps(row: Row) -> Iterator[Figure]:
 def bar_charts(row: Row) -> Iterator[Figure]:
     """A figure for each kind of bars, a panel for each arm, with one vertical axis for all."""
     for words, pieces in kinds({arm: arm.latent.bars for arm in row.arms}):
-        every = [value for values in pieces.values() for value in values]
+        every = [value for bars in pieces.values() for value in bars.values]
         panels = tuple(
-            BarPanel(values, min(every), max(every), arm.series, arm.words, described(row, words, arm))
-            for arm, values in pieces.items()
+            BarPanel(bars, min(every), max(every), arm.series, arm.words, described(row, words, arm))
+            for arm, bars in pieces.items()
         )
         yield replace(headed(row, words, "bars"), panels=panels)

@@ -7,6 +7,7 @@ import re
 import struct
 import zlib
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,8 +19,9 @@ from PIL import Image
 
 from paribus.report import report
 from paribus.report.arrangement import arrange
+from paribus.report.chart import text_width
 from paribus.report.collect import collect
-from paribus.report.latent import Latent
+from paribus.report.latent import Bars, Latent, bars_of
 from paribus.report.latent_panels import BarPanel, CodeMap
 from paribus.report.pictures import MOST_TEXT, picture_figures
 from paribus.report.png import MOST_PIXELS, checked_png
@@ -233,7 +235,7 @@ def test_hostile_drawings_get_no_markup_into_the_page(tmp_path: Path, latent: Mo
         drawing = {
             "kind": "latent", "pictures": [good, *pictures],
             "maps": [{**good, "points": [[0, 1, 0], [1, 0, 1]], "classes": [HOSTILE, "b"]}],
-            "bars": [{**good, "values": [1.0, 2.0]}],
+            "bars": [{**good, "values": [1.0, 2.0], "labels": ["<script>", "<!--"]}],
         }  # fmt: skip
         (path.parent / FIT_FILE).write_text(json.dumps(drawing))
     files = report(folder)
@@ -258,10 +260,57 @@ def test_codes_lie_where_they_are_in_units_alike(latent: ModuleType) -> None:
 
 
 def test_bars_are_as_high_as_their_values() -> None:
-    panel = BarPanel([2.0, 0.0, 1.0], 0.0, 2.0, 3, "arm", "said")
+    panel = BarPanel(Bars((2.0, 0.0, 1.0)), 0.0, 2.0, 3, "arm", "said")
     heights = [float(each) for each in re.findall(r'<rect class="fill3"[^>]* height="([\d.]+)"', "".join(panel.marks))]
     assert heights[0] == pytest.approx(2 * heights[2], abs=0.1)
     assert heights[1] == 0
-    whole = BarPanel([-1.0, 1.0], -1.0, 1.0, 0, "", "")
+    whole = BarPanel(Bars((-1.0, 1.0)), -1.0, 1.0, 0, "", "")
     tops = re.findall(r'y="([\d.]+)"[^>]* height="([\d.]+)"', "".join(whole.marks))
     assert float(tops[1][0]) + float(tops[1][1]) == pytest.approx(float(tops[0][0]), abs=0.11), "both start at zero"
+
+
+def ticks_of(panel: BarPanel) -> dict[str, float]:
+    """The texts under the bars, by where they stand."""
+    drawn = ElementTree.fromstring(panel.svg())
+    found = [each for each in drawn.iter("text") if each.get("class") == "tick" and each.get("text-anchor") == "middle"]
+    return {each.text or "": float(each.attrib["x"]) for each in found}
+
+
+def test_bars_of_classes_are_under_their_names() -> None:
+    digits = tuple(str(digit) for digit in range(10))
+    panel = BarPanel(Bars((0.125,) * 10, digits), 0.0, 0.1, 0, "arm", "said")
+    ticks = ticks_of(panel)
+    assert tuple(ticks) == digits
+    for place, (digit, across) in enumerate(ticks.items(), start=1):
+        assert across == pytest.approx(panel.left + panel.at(place, 0)[0], abs=0.06)
+        assert f"<title>{digit}: 0.125</title>" in panel.marks[place - 1]
+    assert tuple(ticks_of(BarPanel(Bars((0.125,) * 10), 0.0, 0.1, 0, "arm", "said"))) == ("1", "3", "5", "7", "9")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 50])
+@pytest.mark.parametrize("label", ["setosa", "W" * 16])
+def test_names_of_bars_stay_apart_and_in_the_panel(label: str, count: int) -> None:
+    labels = tuple(f"{place}{label}"[:16] for place in range(count))
+    panel = BarPanel(Bars((1.0,) * count, labels), 0.0, 1e6, 0, "arm", "said")
+    ends = [(x - text_width(text) / 2, x + text_width(text) / 2) for text, x in ticks_of(panel).items()]
+    assert ends
+    assert set(ticks_of(panel)) <= set(labels)
+    assert ends[0][0] >= 0
+    assert ends[-1][1] <= panel.width
+    assert all(right < left for (_, right), (left, _) in pairwise(ends))
+
+
+def test_labels_of_bars_are_short_plain_texts_one_for_each() -> None:
+    assert bars_of({"values": [1, 2], "labels": ["a", "<b>"]}) == Bars((1.0, 2.0), ("a", "<b>"))
+    for wrong in (
+        None,
+        "ab",
+        ["a"],
+        ["a", "b", "c"],
+        ["a", 2],
+        ["a", " "],
+        ["a", "b" * 17],
+        ["a", "b\n"],
+        ["a", "\u202e"],
+    ):
+        assert bars_of({"values": [1, 2], "labels": wrong}) == Bars((1.0, 2.0)), wrong
