@@ -13,6 +13,7 @@ from paribus.data import GridOfGaussians, RingOfGaussians, ShiftedGaussian
 from paribus.densities import GaussianMixture, StandardNormal
 from paribus.errors import UserError
 from paribus.evaluation import ModeMetrics
+from paribus.evaluation.over_training import GREY
 from paribus.families import Gan
 from paribus.networks import Linear
 from paribus.objectives import NonSaturating
@@ -132,6 +133,20 @@ def test_the_drawing_of_the_plane():
     expected = 255 / (1 + math.exp(2 * 1.3 * (1 - 1 / 96)))
     assert pixels[0, 0] == pytest.approx(expected, abs=12)
     assert "-2.6 to 2.6" in surface["caption"]
+
+
+def test_the_samples_over_training_are_drawn_over_the_centres_of_the_modes():
+    """A generator that has lost all modes but leaves its points at the origin: the eight crosses are whole."""
+    family = gan(GaussianMixture(2, 8, 2.0, 0.02), torch.zeros(2, 2), snapshots=3)
+    with torch.no_grad():
+        pictures = ModeMetrics(samples=500, neighbours=3).drawing(family, ring())["pictures"]
+    (over,) = [each for each in pictures if each["name"] == "over_training"]
+    pixels = np.asarray(Image.open(BytesIO(base64.b64decode(over["png"]))))
+    assert (pixels == 255).sum() == 4, "all points are one"
+    assert (pixels == GREY).sum() == 8 * 9
+    for turn in range(8):
+        x, y = 2 * math.cos(math.tau * turn / 8), 2 * math.sin(math.tau * turn / 8)
+        assert pixels[int(96 * (2.6 - y) / 5.2), int(96 * (2.6 + x) / 5.2)] == GREY
 
 
 def test_up_is_up():

@@ -107,10 +107,14 @@ class ModeMetrics:
     def drawing(self, family: Gan, data: GaussianModes) -> dict[str, Any]:
         """Samples over held-out examples, how many each mode has, and in the plane the discriminator's surface."""
         samples = self.draw(family, data)
-        held = points_in_modes(samples, torch.from_numpy(data.centres), torch.inf)
+        centres = torch.from_numpy(data.centres)
+        held = points_in_modes(samples, centres, torch.inf)
+        pictures = []
+        if data.in_shape == (2,):
+            pictures = [surface(family, data), *plane_sheet(family, centres, reach_of(data))]
         return {
             "kind": "latent",
-            "pictures": [surface(family, data), *plane_sheet(family, reach_of(data))] if data.in_shape == (2,) else [],
+            "pictures": pictures,
             "maps": [sample_map(family, data, samples)],
             "bars": [
                 {
