@@ -101,6 +101,30 @@ def test_the_override_at_fault_is_shown_among_others(tree):
     assert told(tree, "seed=3", "optimzer.lr=1", "objective=squared").startswith("optimzer.lr=1: ")
 
 
+@pytest.mark.parametrize("override", ["penalty.weight=3", "penalty.nothing.of.it=3"])
+def test_a_part_that_is_not_chosen_is_told_with_its_choices(tree, override):
+    message = f"{override}: no option of the group penalty is chosen: penalty=gradient_penalty or penalty=r1"
+    assert told(tree, override) == message
+
+
+def test_of_many_choices_those_that_have_the_key_are_proposed_and_else_a_few(tree, tmp_path, monkeypatch):
+    (tmp_path / "conf/flavour").mkdir(parents=True)
+    for choice in "abcdef":
+        (tmp_path / f"conf/flavour/{choice}.yaml").write_text("salt: 1" if choice in "ce" else "sugar: 1")
+    monkeypatch.chdir(tmp_path)
+    start = "no option of the group flavour is chosen: flavour="
+    assert told(tree, "flavour.salt=2").endswith(f"{start}c or flavour=e")
+    assert told(tree, "flavour.milk=2").endswith(
+        f"{start}a or flavour=b or flavour=c or flavour=d (all: paribus list flavour)"
+    )
+
+
+def test_a_name_is_not_proposed_for_itself(tree):
+    """An experiment is chosen, and its keys lie at the root."""
+    text = told(tree, "experiment=robust_regression", "experiment.x=1")
+    assert text.startswith("experiment.x=1: there is no key 'experiment'. There are objective, ")
+
+
 def test_a_missing_value_that_another_refers_to_is_named(tree):
     text = told(tree, "objective.delta=???", "optimizer.lr=${objective.delta}")
     assert text == "objective.delta is required: objective.delta=<value> (optimizer.lr refers to it)"

@@ -15,7 +15,7 @@ from omegaconf.errors import (
 from yaml import YAMLError
 
 from paribus.errors import UserError, nearest
-from paribus.tree import choices_having
+from paribus.tree import choices_having, config_groups
 
 EXPLAINED = (
     ConfigCompositionException,
@@ -25,6 +25,8 @@ EXPLAINED = (
     YAMLError,
 )
 """What composing and resolving raise for a mistake in a config or an override."""
+MOST_CHOICES = 4
+"""Of a group, that a message proposes."""
 
 
 def resolved(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
@@ -170,14 +172,17 @@ def _unknown_key(key: str, cause: BaseException | None, overrides: Sequence[str]
     if isinstance(cause, OmegaConfBaseException):
         if _is_there(cause):
             return f"{given}: {str(cause).splitlines()[0]}"
-        key = cause.full_key or key
+        wanted, key = key, cause.full_key or key
+        chosen = any(each.lstrip("+").startswith(f"{key}=") for each in overrides)  # and put elsewhere: an experiment
+        if key != wanted and key in config_groups() and not chosen:
+            return f"{given}: no option of the group {key} is chosen: {_options(key, wanted)}"
     above, _, last = key.rpartition(".")
     parent = getattr(cause, "parent_node", None)
     if isinstance(parent, DictConfig):
         siblings = [str(name) for name in parent if name != "hydra"]
     else:
         siblings = [name.removeprefix(f"{above}.") for name in known if name.rpartition(".")[0] == above]
-    answer = nearest(last, siblings if above else [*siblings, *known])
+    answer = nearest(last, siblings if above else [*siblings, *(name for name in known if name != key)])
     if answer and above:
         answer = answer.replace("'", f"'{above}.", 1)
     elif not answer and (choices := choices_having(key)):
@@ -187,6 +192,13 @@ def _unknown_key(key: str, cause: BaseException | None, overrides: Sequence[str]
     elif not answer and siblings:
         answer = f" There are {', '.join(f'{above}.{name}' if above else name for name in siblings)}."
     return f"{given}: there is no key {key!r}.{answer}"
+
+
+def _options(group: str, key: str) -> str:
+    """How to choose of a group: first of all what has `key`."""
+    choices = choices_having(key) or list(config_groups()[group])
+    proposed = " or ".join(f"{group}={choice}" for choice in choices[:MOST_CHOICES])
+    return f"{proposed} (all: paribus list {group})" if len(choices) > MOST_CHOICES else proposed
 
 
 def _is_there(cause: OmegaConfBaseException) -> bool:
