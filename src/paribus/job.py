@@ -358,6 +358,7 @@ def load_family(config: Mapping[str, Any], folder: Path) -> tuple[Family, InMemo
     checkpoint = torch.load(path, weights_only=True, map_location=training.device)
     family.load_state_dict(checkpoint["state_dict"])
     family.on_load_checkpoint(checkpoint)
+    family.begin(training.steps_for(data), data.batch_size * training.accumulate, training.clip_norm)
     return family, data
 
 

@@ -42,7 +42,8 @@ def family(turns=70, critic_steps=2):
     """Examples are the latents plus the step at which they were made."""
     latent = torch.zeros(3, 2)
     kept = SimpleNamespace(latent=latent, taken=lambda turns: {t: latent + t for t in (0, 16, 64) if t < turns})
-    return SimpleNamespace(kept=kept, step=turns * critic_steps, critic_steps=critic_steps, decode=lambda z: z + 70)
+    phases = (SimpleNamespace(turns=lambda step: step // critic_steps),)
+    return SimpleNamespace(kept=kept, step=turns * critic_steps, phases=phases, decode=lambda z: z + 70)
 
 
 def test_the_last_moment_is_now():

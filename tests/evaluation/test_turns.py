@@ -187,3 +187,11 @@ def test_steps_and_examples_are_those_that_were_taken(tmp_path, examples, batch,
     assert found["discriminator_steps"] == expected["discriminator"] == 11
     assert found["generator_steps"] == expected["generator"]
     assert found["examples_seen"] == expected["examples"] == examples_seen(family, data)
+
+
+def test_a_step_of_several_passes_has_seen_them_all():
+    """20 steps of 2 passes of 10 examples: 40 examples are 2 steps, so ten epochs."""
+    data, family = shifted(), linear_gan(1.0, 0.0)
+    family.begin(20, 2 * data.batch_size, None)
+    family.step = 20
+    assert examples_seen(family, data) == 400

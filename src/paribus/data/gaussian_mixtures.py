@@ -99,7 +99,7 @@ class RingOfGaussians(GaussianModes):
 
     Args:
         modes: how many, at least 1.
-        radius: of the circle, at least 0.
+        radius: of the circle; above 0, where there are several modes.
         scale, n_train, n_validation, n_test, batch_size, seed: see `GaussianModes`.
 
     Raises:
@@ -119,8 +119,8 @@ class RingOfGaussians(GaussianModes):
     ) -> None:
         if modes < 1:
             raise ValueError(f"modes is {modes}, expected at least 1")
-        if not 0 <= radius < math.inf:
-            raise ValueError(f"radius is {radius}, expected a finite distance of at least 0")
+        if not 0 <= radius < math.inf or (modes > 1 and radius == 0):
+            raise ValueError(f"radius is {radius}, expected a finite distance above 0, or 0 for a single mode")
         angle = 2 * math.pi * np.arange(modes) / modes
         centres = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         super().__init__(centres, scale, n_train, n_validation, n_test, batch_size, seed)
@@ -133,7 +133,7 @@ class GridOfGaussians(GaussianModes):
 
     Args:
         side: modes along each side, at least 1.
-        spacing: from one to the next, at least 0.
+        spacing: from one to the next; above 0, where there are several modes.
         scale, n_train, n_validation, n_test, batch_size, seed: see `GaussianModes`.
 
     Raises:
@@ -153,8 +153,8 @@ class GridOfGaussians(GaussianModes):
     ) -> None:
         if side < 1:
             raise ValueError(f"side is {side}, expected at least 1")
-        if not 0 <= spacing < math.inf:
-            raise ValueError(f"spacing is {spacing}, expected a finite distance of at least 0")
+        if not 0 <= spacing < math.inf or (side > 1 and spacing == 0):
+            raise ValueError(f"spacing is {spacing}, expected a finite distance above 0, or 0 for a single mode")
         along = spacing * (np.arange(side) - (side - 1) / 2)
         super().__init__(np.array(list(product(along, along))), scale, n_train, n_validation, n_test, batch_size, seed)
 

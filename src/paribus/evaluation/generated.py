@@ -77,6 +77,8 @@ class GeneratedMetrics:
             raise ValueError(f"samples is {samples}, expected more than the {neighbours} neighbours")
         if pictures < 0:
             raise ValueError(f"pictures is {pictures}, expected at least 0")
+        if pictures > samples:
+            raise ValueError(f"pictures is {pictures}, expected at most the {samples} samples")
         self.samples, self.neighbours, self.pictures = samples, neighbours, pictures
         self.quality = SampleQuality(samples)
 

@@ -32,7 +32,8 @@ class ModeMetrics:
 
     `lost_modes` is 1 where a mode is not covered, else 0: its mean over seeds is the share of runs that lose one.
     `modes_covered`, `high_quality` and `reverse_kl` are PacGAN's, with its 2,500 samples: see `ModeCoverage`. In the
-    plane the mixture itself has 1 - exp(-9 / 2) = .989 of high quality, and a reverse KL of (modes - 1) / 2 samples.
+    plane the mixture itself has 1 - exp(-9 / 2) = .989 of high quality, and a reverse KL of (modes - 1) / 2 samples;
+    `data_high_quality` is what the test part has, less in more dimensions.
     `sample_log_density` is the mean of log p(x) of the samples, beside that of the test part, `data_log_density`, which
     it may exceed: where samples keep to the middle of modes. `energy_distance`, `precision` and `recall` are between
     the samples and as many examples of the test part, or fewer of both where it has fewer. The other metrics are told
@@ -52,6 +53,7 @@ class ModeMetrics:
         Metric("modes_covered", "maximise", "modes"),
         Metric("lost_modes", "minimise"),
         Metric("high_quality", "maximise"),
+        Metric("data_high_quality", "neither"),
         Metric("reverse_kl", "minimise", "nats"),
         Metric("sample_log_density", "neither", "nats"),
         Metric("data_log_density", "neither", "nats"),
@@ -91,6 +93,7 @@ class ModeMetrics:
             "modes_covered": float(coverage.covered),
             "lost_modes": float(coverage.covered < len(data.centres)),
             "high_quality": coverage.high_quality,
+            "data_high_quality": mode_coverage(test, torch.from_numpy(data.centres), data.scale).high_quality,
             "reverse_kl": coverage.reverse_kl,
             "sample_log_density": data.log_density(samples).mean().item(),
             "data_log_density": data.log_density(test).mean().item(),

@@ -20,7 +20,7 @@ def moments(family: Gan) -> dict[int, Float[Tensor, "n ..."]]:
     """Examples of the kept latents by the steps that the generator had taken, the last ones those of now."""
     if not family.kept:
         return {}
-    turns = -(-family.step // family.critic_steps)
+    turns = family.phases[-1].turns(family.step)
     return {**family.kept.taken(turns), turns: family.decode(family.kept.latent)}
 
 

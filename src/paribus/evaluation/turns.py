@@ -46,7 +46,7 @@ def diagnostics(family: Gan, data: InMemoryData, generator: torch.Generator) -> 
         **told_apart(family, x),
         **{f"train_{name}": value for name, value in told_apart(family, train[rows.to(train.device)]).items()},
         **{f"{phase.name}_gradient": gradient_norm(family, phase, data, generator) for phase in family.phases},
-        **{f"{phase.name}_steps": float(-(-family.step // phase.every)) for phase in family.phases},
+        **{f"{phase.name}_steps": float(phase.turns(family.step)) for phase in family.phases},
         "examples_seen": float(examples_seen(family, data)),
     }
 
@@ -69,7 +69,7 @@ def told_apart(family: Gan, x: Float[Tensor, "n ..."]) -> dict[str, float]:
 def gradient_norm(family: Gan, phase: Phase, data: InMemoryData, generator: torch.Generator) -> float:
     """The mean over minibatches of the norm of the gradient of a phase's loss in the parameters that it moves."""
     train, parameters = data.parts["train"], family.parameters_of(phase)
-    size = min(data.batch_size, len(train["x"]))
+    size = min(family.rows or data.batch_size, len(train["x"]))
     norms = []
     with as_in_training(family):
         for _ in range(MINIBATCHES):
@@ -100,6 +100,6 @@ def as_in_training(family: Family) -> Iterator[None]:
 def examples_seen(family: Family, data: InMemoryData) -> int:
     """Real examples in all minibatches so far; the last minibatch of an epoch may be shorter."""
     examples = data.sizes()["train"]
-    size = min(data.batch_size, examples)
+    size = min(family.rows or data.batch_size, examples)
     epochs, rest = divmod(family.step, -(-examples // size))
     return epochs * examples + rest * size

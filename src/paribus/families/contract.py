@@ -50,6 +50,10 @@ class Phase:
     every: int = 1
     limit: float | None = None
 
+    def turns(self, step: int) -> int:
+        """How often it has run when so many minibatches have been trained on."""
+        return -(-step // self.every)
+
 
 class Family(pl.LightningModule):
     """Base of all families: a subclass sets its parts and `phases`, and writes each phase's loss.
@@ -57,7 +61,8 @@ class Family(pl.LightningModule):
     Attributes:
         phases: what a step does, in order.
         step: minibatches trained on so far; kept in checkpoints, and all that the streams need to go on from one.
-        division: how the minibatch of a step is divided.
+        rows: of the minibatch of a step; None before `begin`.
+        division: how that is divided.
         scaler: of the gradients, in half precision.
     """
 
@@ -70,6 +75,7 @@ class Family(pl.LightningModule):
         self.step = 0
         self.total_steps = 1
         self.clip_norm: float | None = None
+        self.rows: int | None = None
         self.division = WHOLE
         self.scaler: GradScaler | None = None
         self.noise = NoiseStream({}, 1, seed)
@@ -114,6 +120,7 @@ class Family(pl.LightningModule):
         division: of those rows.
         """
         self.total_steps, self.clip_norm, self.division = total_steps, clip_norm, division
+        self.rows = batch_size
         self.noise = NoiseStream(self.noise_spec(), batch_size, self.seed)
 
     def parameters_of(self, phase: Phase) -> list[nn.Parameter]:

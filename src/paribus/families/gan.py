@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.optim import LBFGS, Optimizer
 
 from paribus.data.augmentation import Augmentation
 from paribus.data.chunks import Batch
@@ -18,6 +19,7 @@ from paribus.families.contract import Family, OptimizerFactory, Phase, Schedule
 from paribus.families.snapshots import Snapshots
 from paribus.networks.constraints import Constraint, follow
 from paribus.networks.contract import NO_NOISE, Network
+from paribus.networks.normalisation import has_batch_norm
 from paribus.noise import Noise, NoiseSpec, draw, noise_of, within
 from paribus.objectives.adversarial import AdversarialObjective
 from paribus.objectives.loss import Loss
@@ -26,7 +28,6 @@ from paribus.streams import stream_seed
 from paribus.supplied import Supplied
 
 TURNS = ("discriminator", "generator")
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 class Gan(Family):
@@ -82,9 +83,7 @@ class Gan(Family):
         super().__init__(scheduler, seed)
         if critic_steps < 1:
             raise ValueError(f"critic_steps is {critic_steps}, expected at least 1")
-        if snapshots < 0:
-            raise ValueError(f"snapshots is {snapshots}, expected at least 0")
-        if penalty and any(isinstance(module, BATCH_NORMS) for module in discriminator.modules()):
+        if penalty and has_batch_norm(discriminator):
             raise ValueError(
                 "a penalty on the discriminator's gradient needs discriminator.normalisation other than batch: an "
                 "example has no gradient of its own there; expected none or layer"
@@ -98,10 +97,8 @@ class Gan(Family):
         critic = discriminator_optimizer or optimizer
         judging = Phase("discriminator", self.discriminator_loss, ("discriminator",), critic, limit=limit)
         generating = Phase("generator", self.generator_loss, ("generator",), optimizer, every=critic_steps)
-        learns = any(True for _ in generator.parameters())
-        self.phases = (judging, generating) if learns else (judging,)
-        self.critic_steps = critic_steps
-        self.kept = self.fixed(snapshots) if snapshots and learns else None
+        self.phases = (judging, generating) if any(True for _ in generator.parameters()) else (judging,)
+        self.kept = self.followed(snapshots)
 
     @classmethod
     def told(cls, part: str, facts: Mapping[str, Any], built: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -115,6 +112,16 @@ class Gan(Family):
             "discriminator": {"out_features": 1, "out_shape": (1,)},
         }
         return {**facts, **roles.get(part, {})}
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """An optimizer for each phase; UserError for one that asks for a loss several times a step."""
+        optimizers = super().configure_optimizers()
+        if any(isinstance(optimizer, LBFGS) for optimizer in optimizers):
+            raise UserError(
+                "LBFGS asks for a loss several times a step, and a GAN's losses follow weights as they go (averages, "
+                "spectral norms); choose another optimizer, such as adam"
+            )
+        return optimizers
 
     def accept(self, data: InMemoryData) -> None:
         """Refuse examples that the generator's last layer cannot reach, or that the augmentation cannot take."""
@@ -139,8 +146,16 @@ class Gan(Family):
         """What the generator starts from."""
         return self.prior.sample(noise_of("prior", noise))
 
-    def fixed(self, latents: int) -> Snapshots:
-        """Snapshots of latents that the seed alone determines."""
+    def followed(self, latents: int) -> Snapshots | None:
+        """Snapshots of so many latents, which the seed alone determines; None where there are none, or nothing learns.
+
+        Raises:
+            ValueError: the number is negative.
+        """
+        if latents < 0:
+            raise ValueError(f"snapshots is {latents}, expected at least 0")
+        if not latents or len(self.phases) == 1:
+            return None
         generator = torch.Generator().manual_seed(stream_seed(self.seed, "noise", "snapshots"))
         like = next(self.parameters())
         return Snapshots(self.latent(draw(self.latent_spec(), latents, generator, like=like)), self.in_shape)
@@ -181,7 +196,7 @@ class Gan(Family):
             self.average.update(self.generator)
         if self.kept and self.training:
             with as_sampling(self.generator):
-                self.kept.take(self.step // self.critic_steps, self.decode)
+                self.kept.take(self.step // self.phases[-1].every, self.decode)
         turn = noise_of("generator", noise)
         output = self.judged(self.generated(turn), noise_of("fake", turn))
 

@@ -79,7 +79,7 @@ class InfoGan(Gan):
             augmentation,
         )
         self.code, self.information = code, information
-        self.kept = self.fixed(snapshots) if snapshots else None
+        self.kept = self.followed(snapshots)
 
     @classmethod
     def told(cls, part: str, facts: Mapping[str, Any], built: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear, normalize
 
 from paribus.networks.contract import Network
+from paribus.networks.normalisation import has_batch_norm
 
 
 class Constraint:
@@ -61,7 +62,7 @@ class SpectralNorm(Constraint):
 
     def apply(self, network: Network) -> Network:
         """The network with normalised layers in the place of its own; weights are as they were drawn."""
-        if any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in network.modules()):
+        if has_batch_norm(network):
             raise ValueError(
                 "spectral normalisation bounds no slope where batch normalisation scales features anew; expected "
                 "discriminator.normalisation none or layer"

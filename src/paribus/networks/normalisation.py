@@ -59,6 +59,11 @@ OF_IMAGES: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether a network normalises over the minibatch, so that no example's output is its own alone."""
+    return any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in network.modules())
+
+
 def known(normalisation: str) -> str:
     """A normalisation's name.
 

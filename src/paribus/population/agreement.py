@@ -91,7 +91,7 @@ def _count_steps(family: Family, optimizers: Sequence[Optimizer]) -> None:
     for phase, optimizer in zip(family.phases, optimizers, strict=True):
         for state in optimizer.state.values():
             if "step" in state:
-                state["step"].fill_(-(-family.step // phase.every))
+                state["step"].fill_(phase.turns(family.step))
 
 
 def _alone(family: Family, loader: ChunkLoader, held_out: Batch, total: int) -> Values:
