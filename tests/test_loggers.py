@@ -140,10 +140,20 @@ class TestWandb:
 
     def test_another_attempt_is_the_same_run(self, composer, tmp_path):
         each = job(composer, tmp_path, "logger=wandb")
-        run(each)
-        run(each)
-        folders = (tmp_path / "trial" / "wandb").glob("offline-run-*")
-        assert {of_kind(inspected(folder), "run")[0]["run_id"] for folder in folders} == {run_id(each)}
+        for _ in range(3):
+            assert run(each).status == "finished"
+        own = tmp_path / "trial" / "wandb"
+        (folder,) = own.glob("offline-run-*")
+        assert of_kind(inspected(folder), "run")[0]["run_id"] == run_id(each)
+        assert len(list((own / "superseded").iterdir())) == 2
+
+    def test_a_run_that_wandb_cannot_begin_is_trained_and_left_to_be_published(self, composer, tmp_path, capsys):
+        each = job(composer, tmp_path, "logger=wandb")
+        each.folder.mkdir(parents=True)
+        (each.folder.parent / "wandb").write_text("a file where W&B wants a folder")
+        assert run(each).status == "finished"
+        assert f"W&B has no run {run_id(each)}" in capsys.readouterr().err
+        assert not (each.folder / "published.json").exists()
 
     def test_logging_does_not_change_the_run(self, composer, tmp_path, two):
         each = job(composer, tmp_path, "logger=none", "objective=huber", "seed=1")

@@ -17,6 +17,7 @@ FIRST_STEP = {  # of weight 2 with gradient 4 at learning rate 0.1, from each me
     "rmsprop": -0.1 * 4 / (4 * (1 - 0.99) ** 0.5),
     "adam": -0.1,
     "dcgan": -0.1,
+    "wgan_gp": -0.1,
     "adamw": -0.1 - 0.1 * 0.01 * 2,
     "lbfgs": -2.0,  # a line search on a parabola ends at its minimum
 }

@@ -20,7 +20,8 @@ USERS_OWN = "PARIBUS_TARGETS"
 NOT_COMPUTING = (
     "report", "study", "cli.py", "arguments.py", "complete.py", "__main__.py", "run.py", "sweep.py",
     "display.py", "listing.py", "compare.py", "verify.py", "evaluate.py", "explain.py", "settings.py",
-    "convergence.py", "tree.py", "loggers.py", "mirror.py", "provenance.py",
+    "convergence.py", "tree.py", "loggers", "mirror.py", "provenance.py", "publish.py", "dashboard.py", "predict.py",
+    "given.py", "use.py", "shares.py", "preemption.py",
 )  # fmt: skip
 """What of the package can be changed without changing what a run computes. Anything new counts until it is named."""
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from paribus.population import runner
+from paribus.population import workers
 from paribus.population.members import Population
 from paribus.population.unfinished import MEMBERS_FILE, FolderHeld, find_unfinished, opened
 from paribus.population.workers import run_jobs, shared_out
@@ -60,7 +60,7 @@ def stop(jobs):
 
 def test_groups_are_formed_again_whatever_else_is_due(seeds, tmp_path, stopped_at, monkeypatch, capsys):
     """Stopped in the second of two groups of the first part; the part that was not begun comes in between."""
-    monkeypatch.setattr(runner, "MOST_AT_ONCE", 8)
+    monkeypatch.setattr(workers, "MOST_AT_ONCE", 8)
     whole, cut = (jobs_of(seeds, tmp_path / name, 8) for name in ("whole", "cut"))
     assert run_jobs(whole, processes=1) == ["finished"] * 16
     stopped_at(6 + 4)

@@ -5,6 +5,7 @@ import shlex
 import sys
 from functools import lru_cache
 from pathlib import Path
+from uuid import uuid4
 
 import requests
 
@@ -26,7 +27,8 @@ def set_aside(own: Path, run: str) -> None:
     """
     for earlier in own.glob(f"offline-run-*-{run}"):
         (own / SET_ASIDE).mkdir(exist_ok=True)
-        earlier.replace(own / SET_ASIDE / earlier.name)
+        # W&B names folders by the second, in which there may be several attempts.
+        earlier.replace(own / SET_ASIDE / f"{earlier.name}-{uuid4().hex[:8]}")
 
 
 def prepare_wandb(folder: Path, offline: bool) -> bool:

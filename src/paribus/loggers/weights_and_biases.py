@@ -121,14 +121,14 @@ class Wandb(WandbLogger, Mirror):
         import wandb
 
         own = Path(self._wandb_init["dir"], "wandb")
-        own.mkdir(parents=True, exist_ok=True)
-        if self._wandb_init["mode"] == "offline":
-            set_aside(own, self._wandb_init["id"])
         try:
+            own.mkdir(parents=True, exist_ok=True)
+            if self._wandb_init["mode"] == "offline":
+                set_aside(own, self._wandb_init["id"])
             return wandb.init(**self._wandb_init)
-        except wandb.Error as error:  # its id is taken for the rest of this process: another mode cannot be tried
+        except (wandb.Error, OSError) as error:  # its id is taken in this process now: another mode cannot be tried
             self._failure = error
-            print(f"paribus: W&B refused run {self._wandb_init['id']}: {error}; training goes on", file=sys.stderr)
+            print(f"paribus: W&B has no run {self._wandb_init['id']}: {error}; training goes on", file=sys.stderr)
             return wandb.init(mode="disabled", reinit="create_new")
 
     def replay(self) -> None:
