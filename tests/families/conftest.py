@@ -52,7 +52,8 @@ def fit():
     def fit(family, data, folder, curves, **changes):
         settings = {
             "max_steps": 90, "max_epochs": None, "max_minutes": None, "validate_every": 20, "chunk_steps": 8,
-            "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False, "detect_anomaly": False,
+            "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False,
+            "detect_anomaly": False,
             "clip_norm": None, "accelerator": "cpu", "precision": "32-true", "threads": 1, "resume_seconds": math.inf,
             "save_checkpoint": False, "patience": None,
         }  # fmt: skip

@@ -33,7 +33,8 @@ from paribus.training import RESUME_FILE, Training
 def training(**changes):
     settings = {
         "max_steps": 12, "max_epochs": None, "max_minutes": None, "validate_every": 5, "chunk_steps": 4,
-        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False, "detect_anomaly": False,
+        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False,
+        "detect_anomaly": False,
         "clip_norm": None, "accelerator": "cpu", "precision": "64-true", "threads": 1, "resume_seconds": math.inf,
         "save_checkpoint": False, "patience": None,
     }  # fmt: skip

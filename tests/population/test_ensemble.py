@@ -22,7 +22,8 @@ NOISE, PRIOR = 0.5, 1.0
 def training(**changes):
     settings = {
         "max_steps": 300, "max_epochs": None, "max_minutes": None, "validate_every": 1000, "chunk_steps": 64,
-        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False, "detect_anomaly": False,
+        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False,
+        "detect_anomaly": False,
         "clip_norm": None, "accelerator": "cpu", "precision": "64-true", "threads": 1, "resume_seconds": math.inf,
         "save_checkpoint": False, "patience": None,
     }  # fmt: skip

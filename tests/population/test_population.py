@@ -25,7 +25,8 @@ LONG = 10**7
 def training(**changes):
     settings = {
         "max_steps": 40, "max_epochs": None, "max_minutes": None, "validate_every": 15, "chunk_steps": 8,
-        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False, "detect_anomaly": False,
+        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False,
+        "detect_anomaly": False,
         "clip_norm": None, "accelerator": "cpu", "precision": "64-true", "threads": 1, "resume_seconds": math.inf,
         "save_checkpoint": False, "patience": None,
     }  # fmt: skip

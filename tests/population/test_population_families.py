@@ -23,7 +23,8 @@ from paribus.training import Training
 def training(**changes):
     settings = {
         "max_steps": 30, "max_epochs": None, "max_minutes": None, "validate_every": 10, "chunk_steps": 4,
-        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False, "detect_anomaly": False,
+        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False,
+        "detect_anomaly": False,
         "clip_norm": None, "accelerator": "cpu", "precision": "64-true", "threads": 1, "resume_seconds": math.inf,
         "save_checkpoint": False, "patience": None,
     }  # fmt: skip

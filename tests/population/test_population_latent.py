@@ -17,7 +17,8 @@ SMALL = ("encoder.hidden=[8]", "decoder.hidden=[8]", "data.batch_size=64")
 def training(**changes):
     settings = {
         "max_steps": 24, "max_epochs": None, "max_minutes": None, "validate_every": 10, "chunk_steps": 4,
-        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False, "detect_anomaly": False,
+        "devices": 1, "compile": False, "accumulate": 1, "approximate": False, "deterministic": False,
+        "detect_anomaly": False,
         "clip_norm": None, "accelerator": "cpu", "precision": "64-true", "threads": 1, "resume_seconds": math.inf,
         "save_checkpoint": False, "patience": None,
     }  # fmt: skip
