@@ -7,8 +7,8 @@ import pytest
 from paribus.cli import main
 
 EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "experiment").glob("*.yaml"))
-MANY_CHOICES = {"gan_objectives"}
-"""Studies of so many combinations of groups' choices that composing them takes half a minute."""
+MANY_CHOICES = {"gan_objectives", "gan_stability", "robust_regression"}
+"""Studies of so many combinations of groups' choices that composing them takes long."""
 
 
 @pytest.mark.parametrize(
