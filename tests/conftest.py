@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages, where one is installed: Chromium, spoken to over its debugging pipe."""
+"""What tests of several modules read with: Chromium over its debugging pipe, and W&B's own reader."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +135,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     started = Browser(tmp_path_factory.mktemp("profile"))
     yield started
     started.close()
+
+
+@pytest.fixture(scope="session")
+def wandb_entries() -> Callable[[Path], list[dict[str, Any]]]:
+    """The records of a W&B run's folder, as W&B's own reader shows them."""
+    core = pytest.importorskip("wandb.util").get_core_path()
+
+    def read(folder: Path) -> list[dict[str, Any]]:
+        (log,) = folder.glob("*.wandb")
+        # What `wandb leet inspect --json` calls, without its second of start.
+        command = [core, "leet", "inspect", "--no-observability", "--json", "--run-file", str(log), str(folder.parent)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return read

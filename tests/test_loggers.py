@@ -2,13 +2,12 @@
 
 import csv
 import json
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pytorch_lightning.loggers import Logger
-from wandb.util import get_core_path
 
 from paribus.build import build_loggers, check
 from paribus.compose import Composer, open_tree
@@ -47,31 +46,14 @@ def curves(each: Job) -> dict[int, dict[str, float]]:
     return {int(row.pop("step")): {name: float(value) for name, value in row.items() if value} for row in rows}
 
 
-def inspected(folder: Path) -> list[dict]:
-    """The records of a W&B run, as W&B's own reader shows them."""
-    (log,) = folder.glob("*.wandb")
-    # What `wandb leet inspect --json` calls, without its second of start.
-    command = [
-        get_core_path(),
-        "leet",
-        "inspect",
-        "--no-observability",
-        "--json",
-        "--run-file",
-        str(log),
-        str(folder.parent),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def of_kind(records: list[dict], kind: str) -> list[dict]:
     return [record[kind] for record in records if record["type"] == kind]
 
 
-def exit_codes(folder: Path) -> list[int]:
+@pytest.fixture
+def exit_codes(wandb_entries) -> Callable[[Path], list[int]]:
     """How a W&B run ended."""
-    return [ending["exit_code"] for ending in of_kind(inspected(folder), "exit")]
+    return lambda folder: [ending["exit_code"] for ending in of_kind(wandb_entries(folder), "exit")]
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +65,12 @@ def two(composer, tmp_path_factory) -> tuple[Path, list[tuple[Job, RunRecord]]]:
 
 
 class TestWandb:
-    def test_two_jobs_make_two_runs_in_one_folder(self, two):
+    def test_two_jobs_make_two_runs_in_one_folder(self, two, wandb_entries):
         folder, jobs = two
         assert len(list(folder.glob("offline-run-*"))) == 2
         for each, _ in jobs:
             (run_folder,) = folder.glob(f"offline-run-*-{run_id(each)}")
-            (header,) = of_kind(inspected(run_folder), "run")
+            (header,) = of_kind(wandb_entries(run_folder), "run")
             assert header["run_id"] == f"trial-{each.key}"
             assert header["project"] == "paribus"
             assert header["run_group"] == "trial"
@@ -102,12 +84,12 @@ class TestWandb:
             told = {key: value for key, value in each.config.items() if key != "study"}
             assert logged == json.loads(json.dumps({**told, "choices": each.choices}))
 
-    def test_every_value_is_at_its_step(self, two):
+    def test_every_value_is_at_its_step(self, two, wandb_entries):
         folder, jobs = two
         for each, record in jobs:
             (run_folder,) = folder.glob(f"offline-run-*-{run_id(each)}")
             found: dict[int, dict[str, float]] = {}
-            for line in of_kind(inspected(run_folder), "history"):
+            for line in of_kind(wandb_entries(run_folder), "history"):
                 item = {name: value for name, value in line["item"].items() if not name.startswith("_")}
                 numbers = {name: value for name, value in item.items() if isinstance(value, int | float)}
                 values = {name: value for name, value in numbers.items() if "." not in name}  # of tables: their sizes
@@ -120,31 +102,31 @@ class TestWandb:
             for step, values in expected.items():
                 assert {**found[step], "epoch": 0} == pytest.approx({**values, "epoch": 0}, rel=1e-8), step
 
-    def test_finished_jobs_finish(self, two):
+    def test_finished_jobs_finish(self, two, exit_codes):
         folder, _ = two
         for run_folder in folder.glob("offline-run-*"):
             assert exit_codes(run_folder) == [0]
 
-    def test_diverged_job_finishes_as_failed(self, composer, tmp_path):
+    def test_diverged_job_finishes_as_failed(self, composer, tmp_path, exit_codes):
         each = job(composer, tmp_path, "logger=wandb", "optimizer=sgd", "optimizer.lr=1e30")
         assert run(each).status == "diverged"
         (run_folder,) = (tmp_path / "trial" / "wandb").glob("offline-run-*")
         assert exit_codes(run_folder) == [1]
 
-    def test_evaluation_that_fails_finishes_as_failed(self, composer, tmp_path, monkeypatch):
+    def test_evaluation_that_fails_finishes_as_failed(self, composer, tmp_path, monkeypatch, exit_codes):
         each = job(composer, tmp_path, "logger=wandb")
         monkeypatch.setattr("paribus.job.build_evaluator", lambda config: 1 / 0)
         assert run(each).status == "failed"
         (run_folder,) = (tmp_path / "trial" / "wandb").glob("offline-run-*")
         assert exit_codes(run_folder) == [1]
 
-    def test_another_attempt_is_the_same_run(self, composer, tmp_path):
+    def test_another_attempt_is_the_same_run(self, composer, tmp_path, wandb_entries):
         each = job(composer, tmp_path, "logger=wandb")
         for _ in range(3):
             assert run(each).status == "finished"
         own = tmp_path / "trial" / "wandb"
         (folder,) = own.glob("offline-run-*")
-        assert of_kind(inspected(folder), "run")[0]["run_id"] == run_id(each)
+        assert of_kind(wandb_entries(folder), "run")[0]["run_id"] == run_id(each)
         assert len(list((own / "superseded").iterdir())) == 2
 
     def test_a_run_that_wandb_cannot_begin_is_trained_and_left_to_be_published(self, composer, tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import subprocess
 import time
 from dataclasses import replace
 from io import BytesIO
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from wandb.util import get_core_path
 
 from paribus.cli import main
 from paribus.study.records import Failure, Row, RunRecord, write_record
@@ -72,22 +70,8 @@ def leave(folder: Path, each: RunRecord, drawing: dict | None = None) -> Path:
     return place
 
 
-def inspected(folder: Path) -> dict[str, Any]:
-    """A W&B run by W&B's own reader: its header, the values of each step, its summary and how it ended."""
-    (log,) = folder.glob("*.wandb")
-    # What `wandb leet inspect --json` calls, without its second of start.
-    command = [
-        get_core_path(),
-        "leet",
-        "inspect",
-        "--no-observability",
-        "--json",
-        "--run-file",
-        str(log),
-        str(folder.parent),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    entries = [json.loads(line) for line in done.stdout.splitlines()]
+def summed_up(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """A W&B run's header, the values of each step, its summary and how it ended."""
     found: dict[str, Any] = {"history": {}, "summary": {}, "config": {}}
     for entry in entries:
         content = entry.get(entry["type"])
@@ -146,9 +130,9 @@ def first(folder) -> Path:
     return folder
 
 
-def test_a_run_has_its_curves_its_rows_and_what_it_drew(first):
+def test_a_run_has_its_curves_its_rows_and_what_it_drew(first, wandb_entries):
     place = run_of(first, "trial-xxxxsquared0")
-    run = inspected(place)
+    run = summed_up(wandb_entries(place))
     assert {name: run[name] for name in ("project", "run_group", "job_type", "display_name", "exit_code")} == {
         "project": "mine",
         "run_group": "trial",
@@ -181,17 +165,17 @@ def test_a_reliability_diagram_is_a_chart(first):
     assert data["data"] == [[0.75, "accuracy", 0.625], [0.75, "calibrated", 0.75]]
 
 
-def test_a_run_that_diverged_has_failed_and_one_that_is_not_over_waits(first):
-    run = inspected(run_of(first, "trial-xxxxxxhuber2"))
+def test_a_run_that_diverged_has_failed_and_one_that_is_not_over_waits(first, wandb_entries):
+    run = summed_up(wandb_entries(run_of(first, "trial-xxxxxxhuber2")))
     assert run["exit_code"] == 1
     assert run["summary"]["status"] == "diverged"
     assert run["summary"]["failure"] == "NonFiniteLoss: the loss is inf at step 7"
     assert not list((first / "wandb").glob("*running*"))
 
 
-def test_the_summary_has_verdicts_results_figures_and_the_report(first):
+def test_the_summary_has_verdicts_results_figures_and_the_report(first, wandb_entries):
     place = run_of(first, "trial-summary")
-    run = inspected(place)
+    run = summed_up(wandb_entries(place))
     assert (run["job_type"], run["display_name"]) == ("summary", "summary of trial")
     verdicts = table(place, "verdicts")
     (row,) = [dict(zip(verdicts["columns"], cells, strict=True)) for cells in verdicts["data"]]
