@@ -19,13 +19,13 @@ import torch
 from step import data, training
 from torch import nn
 
-from paribus.curves import Curves
 from paribus.families import Regression
 from paribus.networks import Linear, Mlp
 from paribus.objectives import Squared
 from paribus.population import Member, Population
 from paribus.population.choice import choose
 from paribus.schedules import Constant
+from paribus.training.curves import Curves
 
 MEMBERS = (2, 4, 8, 32)
 LOOPED = 4

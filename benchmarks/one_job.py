@@ -24,10 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from paribus.build import build_data, build_family, build_training
-from paribus.compose import Composer, open_tree
-from paribus.curves import Curves
+from paribus.config.compose import Composer, open_tree
 from paribus.data.chunks import epoch_order
 from paribus.families import Family
+from paribus.training.curves import Curves
 
 IMAGES = ("family=classification", "data=mnist5k", "data.batch_size=128")
 SMALL = ("data=sine", "data.batch_size=64", "network=mlp", "objective=squared")

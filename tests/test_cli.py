@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from paribus.arguments import RUN_OPTIONS, parsers
 from paribus.cli import main
+from paribus.commands.arguments import RUN_OPTIONS, parsers
 from paribus.study.plan import RUN_AGAIN
 from paribus.study.records import read_records
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from paribus.config.tree import config_groups
 from paribus.study.numbers import number
-from paribus.tree import config_groups
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "docs" / "site"

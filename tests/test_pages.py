@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paribus.arguments import RUN_OPTIONS, parse
-from paribus.compose import Composer, open_tree
-from paribus.tree import config_groups
+from paribus.commands.arguments import RUN_OPTIONS, parse
+from paribus.config.compose import Composer, open_tree
+from paribus.config.tree import config_groups
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}

@@ -9,7 +9,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from paribus.cli import main
-from paribus.compose import Composer, open_tree
+from paribus.config.compose import Composer, open_tree
 from paribus.run import SWEEP_BEGAN, run_claimed
 from paribus.study.keys import evaluation_key
 from paribus.study.locks import claim

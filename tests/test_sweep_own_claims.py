@@ -3,7 +3,7 @@
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from paribus.compose import Composer, open_tree
+from paribus.config.compose import Composer, open_tree
 from paribus.study.locks import claim, is_own
 from paribus.study.records import RECORD_FILE
 from paribus.sweep import run_sweep

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from paribus.targets import find_target
-from paribus.tree import config_groups
+from paribus.build.targets import find_target
+from paribus.config.tree import config_groups
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from paribus.arguments import parse
+from paribus.commands.arguments import parse
 from paribus.errors import SECRET, UserError, is_secret
 
 UNWRITABLE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
@@ -44,7 +44,7 @@ def _dispatch(words: list[str]) -> int:
     if words[:1] == ["run"] and not any(word.startswith("--key") for word in words):
         return _run(words[1:])
     if words[:2] == ["completion", "query"]:
-        from paribus.complete import answer
+        from paribus.commands.complete import answer
 
         answer(" ".join(words[2:]))
         return 0
@@ -80,26 +80,26 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from paribus.listing import listing
+    from paribus.commands.listing import listing
 
     print(listing(options.group, options.config_dir))
     return 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from paribus.evaluate import evaluate_folder
+    from paribus.commands.evaluate import evaluate_folder
 
     return evaluate_folder(_recorded(options.folder), options.overrides, options.config_dir)
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from paribus.predict import predict_command
+    from paribus.commands.predict import predict_command
 
     return predict_command(options.run, options.input, options.output)
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from paribus.predict import sample_command
+    from paribus.commands.predict import sample_command
 
     return sample_command(options.run, options.count, options.seed, options.output)
 
@@ -115,7 +115,7 @@ def _report(options: argparse.Namespace) -> int:
 def _publish(options: argparse.Namespace) -> int:
     folder = _recorded(options.folder)
 
-    from paribus.publish import Wanted, publish_command
+    from paribus.commands.publish import Wanted, publish_command
 
     wanted = Wanted(options.to, options.project, options.entity, options.online)
     return publish_command(folder, wanted, again=options.again)
@@ -124,33 +124,33 @@ def _publish(options: argparse.Namespace) -> int:
 def _dashboard(options: argparse.Namespace) -> int:
     folder = _recorded(options.folder)
 
-    from paribus.dashboard import dashboard_command
-    from paribus.publish import Wanted
+    from paribus.commands.dashboard import dashboard_command
+    from paribus.commands.publish import Wanted
 
     return dashboard_command(folder, Wanted("wandb", options.project, options.entity, options.online))
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from paribus.verify import verify_folder
+    from paribus.commands.verify import verify_folder
 
     return verify_folder(_recorded(options.folder))
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from paribus.audit import audit_command
+    from paribus.commands.audit import audit_command
 
     return audit_command(_recorded(options.folder), options.members, options.float64)
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from paribus.compare import compare_paths
+    from paribus.commands.compare import compare_paths
 
     paths = [path if path.is_file() else _recorded(path) for path in options.paths]
     return compare_paths(paths, options.factor, options.metric, options.replicate)
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from paribus.calibrate import calibrate_command
+    from paribus.commands.calibrate import calibrate_command
 
     return calibrate_command(options.file, options.output, options.overrides, options.config_dir)
 
@@ -169,7 +169,7 @@ def _recorded(folder: Path) -> Path:
 
 
 def _completion(options: argparse.Namespace) -> int:
-    from paribus.complete import SCRIPTS
+    from paribus.commands.complete import SCRIPTS
 
     print(SCRIPTS[options.shell], end="")
     return 0

@@ -21,10 +21,10 @@ from typing import Any
 import torch.distributed as dist
 
 from paribus.build import build_data, build_family, build_training
-from paribus.curves import Curves
 from paribus.errors import UserError
 from paribus.ranks import Rank, launched
 from paribus.training import Training
+from paribus.training.curves import Curves
 
 PATIENCE = 10.0
 """Seconds that the others have to end by themselves when this process has."""

@@ -13,7 +13,6 @@ import yaml
 from pytorch_lightning.loggers import Logger
 
 from paribus.build import build_data, build_evaluator, build_family, build_loggers, build_training
-from paribus.curves import Curves
 from paribus.data.chunks import epoch_order
 from paribus.data.contract import InMemoryData, tensor_hash
 from paribus.errors import NonFiniteLoss, UserError, stopped
@@ -39,6 +38,7 @@ from paribus.study.records import (
     write_record,
 )
 from paribus.training import RESUME_FILE, Training
+from paribus.training.curves import Curves
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """The one written in C, where it is there, is ten times as fast."""

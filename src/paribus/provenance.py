@@ -18,10 +18,9 @@ PACKAGES = ("paribus", "torch", "pytorch-lightning", "hydra-core", "numpy", "sci
 USERS_OWN = "PARIBUS_TARGETS"
 """Environment variable with more packages that a config may name, separated by commas."""
 NOT_COMPUTING = (
-    "report", "study", "cli.py", "arguments.py", "complete.py", "__main__.py", "run.py", "sweep.py",
-    "display.py", "listing.py", "compare.py", "verify.py", "evaluate.py", "explain.py", "settings.py",
-    "convergence.py", "tree.py", "loggers", "mirror.py", "provenance.py", "publish.py", "dashboard.py", "predict.py",
-    "given.py", "use.py", "shares.py", "preemption.py",
+    "report", "study", "commands", "loggers", "cli.py", "__main__.py", "run.py", "sweep.py", "display.py",
+    "config/explain.py", "config/settings.py", "config/tree.py", "convergence.py", "mirror.py", "provenance.py",
+    "use.py", "shares.py", "preemption.py",
 )  # fmt: skip
 """What of the package can be changed without changing what a run computes. Anything new counts until it is named."""
 
@@ -54,7 +53,8 @@ def code_hash() -> str:
 @cache
 def _hash_of(root: Path, users_own: str) -> str:
     digest = blake2b(digest_size=8)
-    sources = [(root, path) for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in NOT_COMPUTING]
+    left_out = {root / name for name in NOT_COMPUTING}
+    sources = [(root, path) for path in root.rglob("*.py") if left_out.isdisjoint((path, *path.parents))]
     for package in filter(None, map(str.strip, users_own.split(","))):
         sources += [(place.parent, path) for place in _places(package) for path in (place, *place.rglob("*.py"))]
     for base, path in sorted(sources):

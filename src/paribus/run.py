@@ -16,10 +16,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from paribus.compose import Composer, admit_bundles, conf_dir, open_tree, own_choices
+from paribus.config.compose import Composer, admit_bundles, conf_dir, open_tree, own_choices
+from paribus.config.explain import EXPLAINED, explain, resolved
+from paribus.config.tree import config_groups
 from paribus.convergence import still_falling
 from paribus.errors import UserError, nearest
-from paribus.explain import EXPLAINED, explain, resolved
 from paribus.preemption import warned
 from paribus.provenance import code_hash
 from paribus.ranks import launched
@@ -37,7 +38,6 @@ from paribus.study.records import (
     write_atomically,
     written_since,
 )
-from paribus.tree import config_groups
 
 if TYPE_CHECKING:
     from paribus.job import Job

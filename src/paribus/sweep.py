@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn
 
-from paribus.compose import Composer, open_tree
+from paribus.config.compose import Composer, open_tree
 from paribus.display import SweepDisplay
 from paribus.errors import UserError, stopped
 from paribus.provenance import code_hash
@@ -95,7 +95,7 @@ def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> l
     check_configs(plan.due)
     loggers = plan.jobs[0].config.resolved.get("logger")
     if loggers:
-        from paribus.publish import publish_sweep, refuse_unready
+        from paribus.commands.publish import publish_sweep, refuse_unready
 
         refuse_unready(plan.due)
     plan.folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from paribus.build import build_data, build_evaluator, build_family, check
-from paribus.compose import Composer, open_tree
+from paribus.config.compose import Composer, open_tree
 from paribus.data.augmentation import Augmentation
 from paribus.densities import Bernoulli, Gaussian, GaussianMixture, MeanSquaredError
 from paribus.errors import UserError

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.func import functional_call, grad
 
-from paribus.curves import Curves
 from paribus.data import RingOfGaussians, ShiftedGaussian
 from paribus.densities import StandardNormal
 from paribus.evaluation import turns
@@ -19,6 +18,7 @@ from paribus.objectives import LeastSquares, NonSaturating, Wasserstein
 from paribus.objectives.penalties import GradientPenalty
 from paribus.schedules import Constant
 from paribus.training import Training
+from paribus.training.curves import Curves
 
 
 def generator_of_seed(seed=0):

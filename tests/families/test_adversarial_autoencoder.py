@@ -7,11 +7,11 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from paribus.build import build_data, build_family, build_training
-from paribus.compose import Composer, open_tree
-from paribus.curves import Curves
+from paribus.config.compose import Composer, open_tree
 from paribus.densities.discrepancy import gaussian_kernel, squared_mmd
 from paribus.noise import draw
 from paribus.objectives import NonSaturating
+from paribus.training.curves import Curves
 
 MOVES = {
     "reconstruction": {"encoder", "decoder", "likelihood"},

@@ -8,8 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adam
 
 from paribus.build import check
-from paribus.compose import Composer, open_tree
-from paribus.curves import Curves
+from paribus.config.compose import Composer, open_tree
 from paribus.data import RingOfGaussians
 from paribus.densities import StandardNormal
 from paribus.errors import UserError
@@ -28,6 +27,7 @@ from paribus.objectives import (
 )
 from paribus.schedules import Constant
 from paribus.training import RESUME_FILE, Training
+from paribus.training.curves import Curves
 
 
 def training(**changes):

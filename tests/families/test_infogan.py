@@ -11,8 +11,7 @@ from torch.nn.functional import cross_entropy, logsigmoid
 from torch.optim import SGD, Adam
 
 from paribus.build import build_family, check
-from paribus.compose import Composer, open_tree
-from paribus.curves import Curves
+from paribus.config.compose import Composer, open_tree
 from paribus.data import RingOfGaussians
 from paribus.densities import LatentCode, StandardNormal
 from paribus.errors import UserError
@@ -22,6 +21,7 @@ from paribus.networks import Linear, Mlp, Network
 from paribus.objectives import GradientPenalty, NonSaturating, Wasserstein
 from paribus.schedules import Constant
 from paribus.training import Training
+from paribus.training.curves import Curves
 
 
 def training(**changes):

@@ -9,14 +9,14 @@ from torch.distributions import Normal, kl_divergence
 
 from paribus.build import build_data, build_family
 from paribus.cli import main
-from paribus.compose import Composer, open_tree
-from paribus.curves import Curves
+from paribus.config.compose import Composer, open_tree
 from paribus.data.augmentation import Augmentation
 from paribus.densities import Gaussian, GaussianMixture, StandardNormal
 from paribus.errors import UserError
 from paribus.families import Vae
 from paribus.noise import NoiseSpec, draw, noise_of
 from paribus.objectives import BetaTcVae, Elbo, Iwae, Reconstruction
+from paribus.training.curves import Curves
 
 GAUSSIAN = {"likelihood": Gaussian(1.0, learn_scale=False)}
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.optim import Adam
 
-from paribus.curves import Curves
 from paribus.data import RingOfGaussians
 from paribus.densities import StandardNormal
 from paribus.families import Gan
@@ -15,6 +14,7 @@ from paribus.networks import Mlp
 from paribus.objectives import NonSaturating
 from paribus.schedules import Constant
 from paribus.training import Training
+from paribus.training.curves import Curves
 
 
 def gan(snapshots, critic_steps=1, averaging=None, normalisation="none"):

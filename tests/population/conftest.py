@@ -2,7 +2,7 @@
 
 import pytest
 
-from paribus.compose import Composer, open_tree
+from paribus.config.compose import Composer, open_tree
 from paribus.job import Job
 from paribus.study.keys import train_key
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from paribus.compose import Composer, open_tree
+from paribus.config.compose import Composer, open_tree
 from paribus.errors import UserError
 from paribus.job import Job, evaluate, load_family, run_job
 from paribus.population.runner import Runner

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.optim import SGD, Adam
 
-from paribus.curves import Curves
 from paribus.data import RingOfGaussians
 from paribus.densities import LatentCode, StandardNormal
 from paribus.families import Gan, InfoGan
@@ -26,6 +25,7 @@ from paribus.population import Member, Population
 from paribus.population.choice import choose
 from paribus.schedules import Constant, Cosine
 from paribus.training import Training
+from paribus.training.curves import Curves
 
 
 def training(**changes):

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.optim import LBFGS, SGD, Adagrad, Adam, AdamW, RMSprop
 
-from paribus.curves import Curves
 from paribus.data import Contamination, Sine
 from paribus.errors import NonFiniteLoss, UserError
 from paribus.families import Regression
@@ -17,6 +16,7 @@ from paribus.population.choice import choose, rounds
 from paribus.population.stack import Stack
 from paribus.schedules import Constant, Cosine, Warmup
 from paribus.training import Training
+from paribus.training.curves import Curves
 
 LONG = 10**7
 """Steps for which any two members train long enough to be tried together."""

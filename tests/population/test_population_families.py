@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam
 
-from paribus.curves import Curves
 from paribus.data.contract import InMemoryData
 from paribus.families import Family, Phase
 from paribus.noise import NoiseSpec
@@ -18,6 +17,7 @@ from paribus.population.choice import choose
 from paribus.population.stack import Stack
 from paribus.schedules import Constant, Cosine
 from paribus.training import Training
+from paribus.training.curves import Curves
 
 
 def training(**changes):

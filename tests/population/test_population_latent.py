@@ -5,11 +5,11 @@ import math
 import pytest
 
 from paribus.build import build_data, build_family
-from paribus.compose import Composer, open_tree
-from paribus.curves import Curves
+from paribus.config.compose import Composer, open_tree
 from paribus.population import Member, NotStackable, Population
 from paribus.population.choice import choose
 from paribus.training import Training
+from paribus.training.curves import Curves
 
 SMALL = ("encoder.hidden=[8]", "decoder.hidden=[8]", "data.batch_size=64")
 

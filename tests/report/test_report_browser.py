@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paribus.calibrate import calibrate_command
+from paribus.commands.calibrate import calibrate_command
 from paribus.report import report, write_index
 
 pytestmark = pytest.mark.slow

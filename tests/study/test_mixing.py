@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paribus.compose import Composer, open_tree
+from paribus.config.compose import Composer, open_tree
 from paribus.errors import UserError
 from paribus.study.declaration import declaration
 from paribus.study.keys import evaluation_key

@@ -64,8 +64,8 @@ class FusedLauncher(Launcher):
 def _job(config: DictConfig) -> "Job":
     """The job of a composed config, checked."""
     from paribus.build import check
-    from paribus.compose import own_choices
-    from paribus.explain import resolved
+    from paribus.config.compose import own_choices
+    from paribus.config.explain import resolved
     from paribus.job import Job
 
     state = HydraConfig.instance()

@@ -45,7 +45,7 @@ class ParibusSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep that these overrides of the command line ask for."""
-        from paribus.compose import Composer
+        from paribus.config.compose import Composer
         from paribus.sweep import run_sweep
 
         hydra = self._config.hydra

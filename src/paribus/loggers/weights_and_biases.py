@@ -11,7 +11,6 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
-from paribus.callbacks import ResumeCheckpoint
 from paribus.job import Job
 from paribus.loggers.exhibit import Exhibit, Table
 from paribus.loggers.naming import run_id, run_name, shown_config
@@ -20,6 +19,7 @@ from paribus.mirror import Curves, Mirror
 from paribus.study.records import RunRecord
 from paribus.supplied import Supplied
 from paribus.training import RESUME_FILE
+from paribus.training.callbacks import ResumeCheckpoint
 
 STEP = "trainer/global_step"
 INIT_SECONDS, FINISH_SECONDS = 30.0, 120.0

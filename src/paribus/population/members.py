@@ -9,8 +9,6 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from paribus.callbacks import ProgressFile, Terms
-from paribus.curves import Curves
 from paribus.data.chunks import Batch, ChunkLoader
 from paribus.data.contract import InMemoryData, rows_at_once
 from paribus.display import PROGRESS_FILE
@@ -19,6 +17,8 @@ from paribus.families.contract import Family
 from paribus.population.stack import Stack
 from paribus.population.tiles import TILE, tiles
 from paribus.training import Training
+from paribus.training.callbacks import ProgressFile, Terms
+from paribus.training.curves import Curves
 
 
 @dataclass

@@ -9,7 +9,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from paribus.callbacks import after_validation
 from paribus.data.chunks import Batch, ChunkLoader
 from paribus.families.contract import Family, Phase
 from paribus.families.history import History
@@ -26,6 +25,7 @@ from paribus.population.optimizers import (
     numbers_of,
     rule_of,
 )
+from paribus.training.callbacks import after_validation
 
 BLOCK_BYTES = 16_000_000
 """Minibatches and noise gathered at a time: more would fall out of the cache before they are used."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from paribus.callbacks import TimeLimitReached
 from paribus.display import say
 from paribus.errors import stopped
 from paribus.population.begun import Begun
@@ -15,6 +14,7 @@ from paribus.population.members import Population
 from paribus.population.share import counted
 from paribus.population.unfinished import write_members
 from paribus.study.records import WEIGHTS_FILE
+from paribus.training.callbacks import TimeLimitReached
 
 
 def train_together(group: Sequence[Begun], tile: int, folder: Path) -> bool:
