@@ -24,7 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from paribus.build import build_data, build_family, build_training
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.data.chunks import epoch_order
 from paribus.families import Family
 from paribus.training.curves import Curves

@@ -31,7 +31,8 @@ from one_job import in_trainer
 from torch import Tensor, nn
 
 from paribus.build import build_data, build_family
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.data.chunks import epoch_order
 from paribus.data.contract import InMemoryData, rows_at_once
 from paribus.families import Vae

@@ -5,7 +5,8 @@ import torch
 from pytorch_lightning.loggers.logger import DummyLogger
 
 import paribus.job
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.errors import NonFiniteLoss, UserError
 from paribus.families import Regression
 from paribus.job import Job, Run, add_rows, run_job

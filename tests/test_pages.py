@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from paribus.commands.arguments import RUN_OPTIONS, parse
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.config.tree import config_groups
 
 ROOT = Path(__file__).parents[1]

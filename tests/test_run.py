@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
+from paribus.claimed import SWEEP_BEGAN, run_claimed
 from paribus.cli import main
-from paribus.config.compose import Composer, open_tree
-from paribus.run import SWEEP_BEGAN, run_claimed
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.study.keys import evaluation_key
 from paribus.study.locks import claim
 from paribus.study.plan import PlannedJob

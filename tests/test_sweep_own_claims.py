@@ -3,7 +3,8 @@
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.study.locks import claim, is_own
 from paribus.study.records import RECORD_FILE
 from paribus.sweep import run_sweep

@@ -12,7 +12,9 @@ import pytest
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import ConfigSearchPath
 
-from paribus.config.compose import Composer, conf_dir, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
+from paribus.config.tree import conf_dir
 from paribus.errors import UserError
 from paribus.study.locks import claim
 from paribus.study.records import RECORD_FILE, read_records

@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paribus.use import Model, load, results
+    from paribus.model import Model
+    from paribus.use import load, results
 
 __all__ = ["Model", "load", "results"]
 

@@ -68,7 +68,7 @@ def _run(words: list[str]) -> int:
 
 
 def _rerun(options: argparse.Namespace) -> int:
-    from paribus.run import rerun
+    from paribus.commands.rerun import rerun
 
     return rerun(options.key, options.output, options.weights)
 

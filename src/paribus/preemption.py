@@ -1,4 +1,4 @@
-"""A scheduler's warning that a task is about to lose its machine, heard as Ctrl-C is: what is under way is recorded."""
+"""Signals of a scheduler, heard as Ctrl-C is: what is under way is recorded."""
 
 import signal
 import threading
@@ -39,3 +39,12 @@ def warned() -> Iterator[None]:
         raise
     finally:
         signal.signal(WARNING, handler)
+
+
+def end_when_terminated() -> None:
+    """From now on SIGTERM ends this process as Ctrl-C does: what runs is recorded as interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt("SIGTERM")

@@ -18,9 +18,9 @@ PACKAGES = ("paribus", "torch", "pytorch-lightning", "hydra-core", "numpy", "sci
 USERS_OWN = "PARIBUS_TARGETS"
 """Environment variable with more packages that a config may name, separated by commas."""
 NOT_COMPUTING = (
-    "report", "study", "commands", "loggers", "cli.py", "__main__.py", "run.py", "sweep.py", "display.py",
+    "report", "study", "commands", "loggers", "cli.py", "__main__.py", "run.py", "claimed.py", "sweep.py", "display.py",
     "config/explain.py", "config/settings.py", "config/tree.py", "convergence.py", "mirror.py", "provenance.py",
-    "use.py", "shares.py", "preemption.py",
+    "use.py", "model.py", "shares.py", "preemption.py",
 )  # fmt: skip
 """What of the package can be changed without changing what a run computes. Anything new counts until it is named."""
 

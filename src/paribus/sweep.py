@@ -10,7 +10,9 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn
 
-from paribus.config.compose import Composer, open_tree
+from paribus.claimed import SWEEP_BEGAN
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.display import SweepDisplay
 from paribus.errors import UserError, stopped
 from paribus.provenance import code_hash
@@ -88,7 +90,7 @@ def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> l
         UserError: nothing can be run as it is.
         SystemExit: a job did not finish (1). A refuted claim is a result: `paribus verify` has exit codes for those.
     """
-    from paribus.run import SWEEP_BEGAN, after_sweep
+    from paribus.run import after_sweep
 
     refuse_sweep()
     plan = plan_sweep(composer, overrides)

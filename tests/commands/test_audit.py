@@ -6,7 +6,8 @@ import math
 import pytest
 
 from paribus.commands.audit import Together, audit, audit_command, relative_difference
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.errors import UserError
 from paribus.job import Job, run_job
 from paribus.population import Population, optimizers

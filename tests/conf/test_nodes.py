@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 from paribus.build import check
 from paribus.build.schema import schema_of
 from paribus.build.targets import find_target
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.errors import UserError
 
 CONF = Path(__file__).parents[2] / "conf"

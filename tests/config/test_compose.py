@@ -10,7 +10,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from paribus.config.compose import Composer, admit_bundles, compose_job, conf_dir, open_tree
+from paribus.config.compose import Composer, admit_bundles, compose_job
+from paribus.config.loading import open_tree
+from paribus.config.tree import conf_dir
 from paribus.errors import UserError
 
 TREE = Path(__file__).parents[1] / "small_conf"

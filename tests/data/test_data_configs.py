@@ -10,7 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 
 import paribus.data
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.data import InMemoryData
 
 FOLDER = Path(__file__).parents[2] / "conf" / "data"

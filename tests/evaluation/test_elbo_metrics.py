@@ -8,17 +8,18 @@ import torch
 from omegaconf import OmegaConf
 
 from paribus.build import build_data, build_evaluator, build_family, check
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.data.augmentation import Augmentation
 from paribus.densities import Bernoulli, Gaussian, GaussianMixture, MeanSquaredError
 from paribus.errors import UserError
 from paribus.evaluation import CodeMetrics, ElboMetrics
 from paribus.evaluation.evidence import linear_gaussian
 from paribus.evaluation.inferred import inferred
-from paribus.job import evaluate
 from paribus.networks import Mlp
 from paribus.noise import NoiseSpec
 from paribus.objectives import Elbo
+from paribus.trained import evaluate
 
 pytestmark = pytest.mark.usefixtures("evaluating")
 

@@ -7,7 +7,8 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from paribus.build import build_data, build_family, build_training
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.densities.discrepancy import gaussian_kernel, squared_mmd
 from paribus.noise import draw
 from paribus.objectives import NonSaturating

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from paribus.build import build_data, build_family, build_training
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.errors import UserError
-from paribus.job import load_family
 from paribus.networks import Identity
 from paribus.study.records import WEIGHTS_FILE
+from paribus.trained import load_family
 from paribus.training.curves import Curves
 
 WORDS = [

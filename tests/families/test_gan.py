@@ -8,7 +8,8 @@ from torch import nn
 from torch.optim import SGD, Adam
 
 from paribus.build import check
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.data import RingOfGaussians
 from paribus.densities import StandardNormal
 from paribus.errors import UserError

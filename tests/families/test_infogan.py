@@ -11,15 +11,16 @@ from torch.nn.functional import cross_entropy, logsigmoid
 from torch.optim import SGD, Adam
 
 from paribus.build import build_family, check
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.data import RingOfGaussians
 from paribus.densities import LatentCode, StandardNormal
 from paribus.errors import UserError
 from paribus.families import InfoGan
-from paribus.job import prepared_data
 from paribus.networks import Linear, Mlp, Network
 from paribus.objectives import GradientPenalty, NonSaturating, Wasserstein
 from paribus.schedules import Constant
+from paribus.trained import prepared_data
 from paribus.training import Training
 from paribus.training.curves import Curves
 

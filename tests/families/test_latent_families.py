@@ -9,7 +9,8 @@ from torch.distributions import Normal, kl_divergence
 
 from paribus.build import build_data, build_family
 from paribus.cli import main
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.data.augmentation import Augmentation
 from paribus.densities import Gaussian, GaussianMixture, StandardNormal
 from paribus.errors import UserError

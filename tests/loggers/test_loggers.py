@@ -10,7 +10,8 @@ import pytest
 from pytorch_lightning.loggers import Logger
 
 from paribus.build import build_loggers, check
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.errors import UserError
 from paribus.job import Job, run_job
 from paribus.loggers import Wandb
@@ -115,7 +116,7 @@ class TestWandb:
 
     def test_evaluation_that_fails_finishes_as_failed(self, composer, tmp_path, monkeypatch, exit_codes):
         each = job(composer, tmp_path, "logger=wandb")
-        monkeypatch.setattr("paribus.job.build_evaluator", lambda config: 1 / 0)
+        monkeypatch.setattr("paribus.trained.build_evaluator", lambda config: 1 / 0)
         assert run(each).status == "failed"
         (run_folder,) = (tmp_path / "trial" / "wandb").glob("offline-run-*")
         assert exit_codes(run_folder) == [1]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.job import Job
 from paribus.study.keys import train_key
 

@@ -12,14 +12,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.errors import UserError
-from paribus.job import Job, evaluate, load_family, run_job
+from paribus.job import Job, run_job
 from paribus.population.runner import Runner
 from paribus.population.workers import run_jobs, shared_out
 from paribus.study.keys import train_key
 from paribus.study.locks import claim, holder
 from paribus.study.records import CONFIG_FILE, read_record
+from paribus.trained import evaluate, load_family
 
 COMMON = ["data=sine", "network=mlp", "network.hidden=[16,16]", "data.n_train=300", "data.batch_size=64"]
 FAST = [*COMMON, "trainer.max_steps=120", "trainer.validate_every=50", "trainer.save_checkpoint=true"]

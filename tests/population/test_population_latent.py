@@ -5,7 +5,8 @@ import math
 import pytest
 
 from paribus.build import build_data, build_family
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.population import Member, NotStackable, Population
 from paribus.population.choice import choose
 from paribus.training import Training

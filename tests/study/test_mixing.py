@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.errors import UserError
 from paribus.study.declaration import declaration
 from paribus.study.keys import evaluation_key

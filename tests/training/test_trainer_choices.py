@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from paribus.build import build_data, build_family, build_training
-from paribus.config.compose import Composer, open_tree
+from paribus.config.compose import Composer
+from paribus.config.loading import open_tree
 from paribus.errors import UserError
 from paribus.families.division import Division
 from paribus.population.choice import choose

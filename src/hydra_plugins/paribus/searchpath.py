@@ -11,7 +11,7 @@ class OwnConfigs(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the folder if there is one."""
-        from paribus.config.compose import conf_dir
+        from paribus.config.tree import conf_dir
 
         own = Path.cwd() / "conf"
         packaged = conf_dir()

@@ -10,13 +10,14 @@ from typing import Any
 
 from paribus.build import build_family, build_training
 from paribus.errors import NonFiniteLoss, UserError
-from paribus.job import Job, prepared_data, run_job
+from paribus.job import Job, run_job
 from paribus.population.choice import why_apart
 from paribus.population.members import Member, Population
 from paribus.population.optimizers import NotStackable
 from paribus.population.structure import structure
 from paribus.study.keys import NOT_TRAINING, flat, train_key
 from paribus.study.records import RunRecord, read_records
+from paribus.trained import prepared_data
 from paribus.training.curves import Curves
 
 TOLERANCE = 1e-3

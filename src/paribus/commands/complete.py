@@ -90,7 +90,8 @@ def overrides(given: Sequence[str], word: str) -> list[str]:
     """What an override that begins with `word` may be, after others; after a comma, one more value of a sweep."""
     from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 
-    from paribus.config.compose import ROOT, open_tree
+    from paribus.config.compose import ROOT
+    from paribus.config.loading import open_tree
     from paribus.study.plan import RUN_AGAIN
 
     key, equals, values = word.partition("=")

@@ -12,8 +12,8 @@ from paribus.data.contract import InMemoryData
 from paribus.data.image_folder import ImageFolder, read_image
 from paribus.data.open_table import FORMATS, open_table
 from paribus.errors import UserError, nearest
+from paribus.model import check_columns
 from paribus.study.files import IMAGES
-from paribus.use import check_columns
 
 KEY = "x"
 """Name of the array in an .npz file."""

@@ -12,8 +12,9 @@ from paribus.commands.given import read_inputs
 from paribus.errors import UserError
 from paribus.evaluation.extent import extent_of
 from paribus.evaluation.pictures import png, sheet
+from paribus.model import Model, unused
 from paribus.study.records import write_atomically
-from paribus.use import Model, load, unused
+from paribus.use import load
 
 
 def predict_command(run: Path, source: Path | None, output: Path | None) -> int:

@@ -46,7 +46,8 @@ class Wanted:
         return {self.to: node | given}
 
     def _default(self, name: str) -> Mapping[str, Any]:
-        from paribus.config.compose import Composer, open_tree
+        from paribus.config.compose import Composer
+        from paribus.config.loading import open_tree
         from paribus.study.expansion import written
 
         config = Composer(open_tree()).read([f"logger={self.to}", f"name={written(name)}"])

@@ -7,62 +7,31 @@ share all of that, and what remains, setting single values, takes about 1 ms. Th
 import pickle
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import copy
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
-from hydra._internal.config_repository import ConfigRepository
-from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
-from hydra.core.utils import JobRuntime, setup_globals
-from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from paribus.config.explain import EXPLAINED, explain, resolved
+from paribus.config.loading import FrozenLoader, Remembering, hydra_on_demand, open_tree
 from paribus.config.settings import check_name, check_settings
-from paribus.config.tree import conf_dir
 from paribus.errors import UserError
 from paribus.study.expansion import Request
 from paribus.study.levels import Setting
 from paribus.study.plan import JobConfig
 
 ROOT = "run"
-VERSION_BASE = "1.3"
 
 _NAME = re.compile(r"([A-Za-z_]\w*)=")
 _CHOICE_OR_NAME = re.compile(r"name=|[A-Za-z_]\w*=[\[{]")
 """Overrides to look at before Hydra makes a folder of the name, or takes several choices for the last of them."""
-
-
-def open_tree(tree: Path | None = None, extra: Path | None = None) -> ConfigLoader:
-    """Hydra's loader over a config tree, ready to compose outside of a Hydra application.
-
-    Args:
-        tree: the tree that holds `run.yaml`; None for Paribus's own.
-        extra: a further folder of configs, as `--config-dir` gives.
-
-    Raises:
-        UserError: `extra` is no folder.
-    """
-    version.setbase(VERSION_BASE)
-    setup_globals()
-    JobRuntime().set("name", "paribus")
-    path = create_config_search_path(str(tree or conf_dir()))
-    if extra is not None:
-        if not extra.is_dir():
-            raise UserError(f"--config-dir {extra} is not a folder")
-        path.prepend("command-line", f"file://{extra.resolve()}", SearchPathQuery(provider="schema"))
-    return ConfigLoaderImpl(path)
 
 
 def compose_job(overrides: Sequence[str] = (), tree: Path | None = None, extra: Path | None = None) -> DictConfig:
@@ -125,7 +94,7 @@ class Composer:
         self.root = root
         self.common = tuple(common)
         self._loader = ConfigLoaderImpl(loader.get_search_path())
-        self._loader.repository = _Remembering(loader.get_search_path())
+        self._loader.repository = Remembering(loader.get_search_path())
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
         self._bases: dict[tuple[str, ...], _Base] = {}
@@ -182,15 +151,15 @@ class Composer:
             base = self._base(parsed)
             task = pickle.loads(base.task)
             ConfigLoaderImpl._apply_overrides_to_config(values, task)
-        with _hydra_on_demand(lambda: self.compose(overrides)):
+        with hydra_on_demand(lambda: self.compose(overrides)):
             unresolved = cast(dict[str, Any], OmegaConf.to_container(task, resolve=False))
             plain = resolved(task)
         check_settings(plain)
         return JobConfig(unresolved, plain, base.choices)
 
-    def frozen(self) -> "FrozenLoader":
+    def frozen(self) -> FrozenLoader:
         """A loader for launchers, which gives the jobs composed so far whatever happens to the files from now on."""
-        return FrozenLoader(self, self._loader.get_search_path())
+        return FrozenLoader(self.compose, self._loader.get_search_path())
 
     def is_group(self, name: str) -> bool:
         """Whether `name` is a config group."""
@@ -296,63 +265,6 @@ def own_choices(chosen: Mapping[str, Any]) -> dict[str, str]:
     return {
         group: option for group, option in chosen.items() if isinstance(option, str) and not group.startswith("hydra/")
     }
-
-
-class FrozenLoader(ConfigLoaderImpl):
-    """Hands a launcher, in this process or another, the jobs as they were composed when the sweep began."""
-
-    def __init__(self, composer: Composer, search_path: ConfigSearchPath) -> None:
-        super().__init__(search_path)
-        self.composer = composer
-
-    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-        """The job's config, with what resolvers have remembered of the sweep's, such as the time it began."""
-        job = self.composer.compose(sweep_overrides)
-        OmegaConf.copy_cache(from_config=master_config, to_config=job)
-        return job
-
-
-class _Remembering(ConfigRepository):
-    """Reads each file once."""
-
-    def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
-        super().initialize_sources(config_search_path)
-        self._read: dict[str, bytes] = {}
-
-    def load_config(self, config_path: str) -> ConfigResult | None:
-        # Hydra merges and empties what it gets, so everyone gets a copy; unpickling is the fast way to make one.
-        if config_path not in self._read:
-            self._read[config_path] = pickle.dumps(super().load_config(config_path))
-        return cast("ConfigResult | None", pickle.loads(self._read[config_path]))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_Remembering":
-        # Hydra copies the repository for each job, to be free to replace its sources; what was read stays shared.
-        return copy(self)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_read": {}}
-
-
-class _HydraOnDemand:
-    """Stands in for the config whose node `hydra` interpolations like `${hydra:runtime.choices.data}` look into."""
-
-    def __init__(self, compose: Callable[[], DictConfig]) -> None:
-        self._compose = compose
-
-    @cached_property
-    def hydra(self) -> DictConfig:
-        return cast(DictConfig, self._compose().hydra)
-
-
-@contextmanager
-def _hydra_on_demand(compose: Callable[[], DictConfig]) -> Iterator[None]:
-    state = HydraConfig.instance()
-    before = state.cfg
-    state.cfg = cast(Any, _HydraOnDemand(compose))
-    try:
-        yield
-    finally:
-        state.cfg = before
 
 
 @contextmanager

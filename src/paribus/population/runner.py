@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from paribus.claimed import keeps, recorded
 from paribus.data.contract import InMemoryData
 from paribus.display import say
 from paribus.errors import stopped
 from paribus.families.contract import Family
-from paribus.job import Job, Run, add_rows, is_trained_again, prepared_data
+from paribus.job import Job, Run, add_rows, is_trained_again
 from paribus.loggers.replay import replay_quietly
 from paribus.population.begun import Begun, Outcome
 from paribus.population.choice import TILES, Choice, choose
@@ -22,9 +23,10 @@ from paribus.population.memory import state_bytes, step_bytes
 from paribus.population.share import Share, counted
 from paribus.population.together import train_together
 from paribus.population.unfinished import FolderHeld, Unfinished, opened, population_folder, tell_over
-from paribus.run import keeps, lacks_rows, recorded
 from paribus.study.locks import Claim, claim
+from paribus.study.plan import lacks_rows
 from paribus.study.records import key_of
+from paribus.trained import prepared_data
 
 MOST_AT_ONCE = 512
 """Jobs that are claimed and prepared before they are trained, at most: a thread of its own keeps each claim alive."""

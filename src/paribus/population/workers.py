@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, cast
 
 from paribus.build import check
+from paribus.claimed import recorded
 from paribus.display import say
 from paribus.errors import UserError
 from paribus.job import Job
@@ -25,7 +26,6 @@ from paribus.population.runner import MOST_AT_ONCE, Runner
 from paribus.population.unfinished import Unfinished, find_unfinished, members_of
 from paribus.preemption import warned
 from paribus.ranks import refuse_sweep
-from paribus.run import recorded
 from paribus.study.locks import file_system_time
 from paribus.study.records import written_since
 

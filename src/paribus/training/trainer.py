@@ -1,11 +1,8 @@
 """Training a family on a data set within a budget of steps, in Lightning's Trainer."""
 
-import logging
 import math
-import signal
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +24,7 @@ from paribus.training.callbacks import EarlyStopping, ProgressLine, ResumeCheckp
 from paribus.training.compilation import compiled
 from paribus.training.curves import Curves
 from paribus.training.processes import of_rank_zero, options, together
+from paribus.training.surroundings import interruptible, quiet_lightning, restored_flags
 
 RESUME_FILE = "resume.ckpt"
 
@@ -305,52 +303,3 @@ class Training:
     def dtype(self) -> torch.dtype:
         """Of the parameters and the data."""
         return torch.float64 if self.precision == "64-true" else torch.float32
-
-
-@contextmanager
-def restored_flags() -> Iterator[None]:
-    """Leave torch's switches as they were: Lightning sets those of its Trainer for good."""
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    benchmark = torch.backends.cudnn.benchmark
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(deterministic, warn_only=warns)
-        torch.backends.cudnn.benchmark = benchmark
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C stop training as KeyboardInterrupt: Lightning would exit, and be deaf to the next Ctrl-C."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as stop:
-        if not isinstance(stop.__context__, KeyboardInterrupt):
-            raise
-        signal.signal(signal.SIGINT, handler)
-        raise stop.__context__ from None
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's banners, tips and advice on DataLoader workers out of the output; its warnings of fault stay."""
-    names = ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero")
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        for advice in (
-            "does not have many workers",
-            "IterableDataset",
-            "litlogger",
-            "isinstance.treespec, LeafSpec",
-            "sync_dist=True",
-        ):
-            warnings.filterwarnings("ignore", message=f".*{advice}")
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
