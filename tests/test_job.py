@@ -51,6 +51,14 @@ def run(job):
     return run_job(job, progress=False, fence=lambda: None)
 
 
+def test_what_cannot_be_evaluated_is_refused_before_it_is_trained(job, table, monkeypatch):
+    each = job("evaluation=recentred", "data.validation_fraction=0")
+    monkeypatch.setattr(paribus.job.Training, "fit", lambda *_: pytest.fail("it was trained"))
+    with pytest.raises(UserError, match="needs a validation part"):
+        run(each)
+    assert list(each.folder.iterdir()) == []
+
+
 def lost():
     raise ClaimLost("taken over")
 

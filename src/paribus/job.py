@@ -12,7 +12,7 @@ import torch
 import yaml
 from pytorch_lightning.loggers import Logger
 
-from paribus.build import build_family, build_loggers, build_training
+from paribus.build import build_evaluator, build_family, build_loggers, build_training
 from paribus.data.contract import InMemoryData
 from paribus.errors import NonFiniteLoss, UserError, stopped
 from paribus.families.contract import Family
@@ -188,6 +188,7 @@ class Run:
             torch.cuda.reset_peak_memory_stats()
         self.data = data = data or prepared_data(config)
         self.family = family = build_family(config, data)
+        build_evaluator(config, data)  # refuses before anything trains what it could not measure after
         self.record = replace(
             self.record,
             pairing=pairing_hashes(family, data),

@@ -54,7 +54,7 @@ def evaluate(config: Mapping[str, Any], key: str, family: Family, data: InMemory
     training = build_training(config)
     data.place(training.device, next(family.parameters()).dtype)
     family = family.to(training.device).eval()
-    evaluator = build_evaluator(config)
+    evaluator = build_evaluator(config, data)
     mark = evaluation_key(key, config["evaluation"])
     with torch.random.fork_rng():
         torch.manual_seed(stream_seed(data.seed, "evaluation"))

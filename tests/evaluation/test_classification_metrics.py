@@ -107,7 +107,7 @@ def test_drawings_count_every_example_once():
 def test_calibrators_need_a_validation_part():
     data = gaussian(n_validation=0, n_test=100)
     with pytest.raises(UserError, match="validation part"):
-        rows(Calibrated(15, NESTED), optimal(data, 1.0), data)
+        Calibrated(15, NESTED).accept(data)
     with pytest.raises(ValueError, match="calibrators is empty"):
         Calibrated(15, {})
     with pytest.raises(ValueError, match="bins is 0"):

@@ -254,8 +254,8 @@ def test_a_category_makes_its_row_and_a_latent_its_column(digits):
 def test_too_few_held_out_examples_are_refused():
     table = GaussianClasses(60, 3, 80, 3, 4, 3.0, 0, 32, LabelNoise(0.0, "symmetric"), "none", seed=0)
     table.setup()
-    with pytest.raises(UserError, match="3 examples, and precision and recall take 3 neighbours"):
-        measured(gan(table, Linear(1, 4)), table)
+    with pytest.raises(UserError, match="the validation part has 3 examples, expected at least 4: precision"):
+        GeneratedMetrics(samples=10, neighbours=3, pictures=0).accept(table)
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,8 @@ def test_samples_are_of_the_averaged_weights():
 
 def test_a_small_test_part_is_compared_with_as_many_samples_and_a_tiny_one_is_refused():
     assert measured(perfect(), ring(n_test=4))["precision"] in (0, 0.25, 0.5, 0.75, 1)
-    with pytest.raises(UserError, match="3 examples, and precision and recall take 3 neighbours"):
-        measured(perfect(), ring(n_test=3))
+    with pytest.raises(UserError, match="the test part has 3 examples, expected at least 4: precision and recall"):
+        ModeMetrics(samples=10, neighbours=3).accept(ring(n_test=3))
 
 
 def test_it_is_a_function_of_the_seed():

@@ -118,8 +118,8 @@ def test_black_and_white_images_want_draws(kept):
 
 def test_what_cannot_be_measured(kept, examples):
     data = gaussian_classes(n_validation=1)
-    with pytest.raises(UserError, match="validation part, which has 1 examples, expected at least 2"):
-        SampleQuality(samples=10)(resampled(data), data)
+    with pytest.raises(UserError, match="the validation part has 1 examples, expected at least 2"):
+        SampleQuality(samples=10).accept(data)
     assert SampleQuality(samples=10)(resampled(data), examples(torch.zeros(3, 6), torch.zeros(3, 6))) == {}
     assert SampleQuality(samples=10).told(examples(torch.zeros(3, 6), torch.zeros(3, 6))) == ""
     with pytest.raises(ValueError, match="samples is 1, expected at least 2"):

@@ -23,7 +23,7 @@ from paribus.config.settings import check_settings
 from paribus.config.tree import config_groups
 from paribus.data.contract import InMemoryData
 from paribus.errors import UserError, nearest
-from paribus.evaluation.contract import Evaluator
+from paribus.evaluation.contract import Demanding, Evaluator
 from paribus.families.contract import Family
 from paribus.streams import stream_seed
 from paribus.training import Training
@@ -88,10 +88,13 @@ def build_family(config: Config, data: InMemoryData) -> Family:
     return family
 
 
-def build_evaluator(config: Config) -> Evaluator:
-    """What measures the trained family."""
+def build_evaluator(config: Config, data: InMemoryData | None = None) -> Evaluator:
+    """What measures the trained family; of `data` that is set up, where it is at hand and can be refused."""
     tree = resolved(config)
-    return assemble("evaluation", tree["evaluation"], {"seed": tree["seed"]})
+    evaluator: Evaluator = assemble("evaluation", tree["evaluation"], {"seed": tree["seed"]})
+    if data is not None and isinstance(evaluator, Demanding):
+        evaluator.accept(data)
+    return evaluator
 
 
 def build_training(config: Config) -> Training:

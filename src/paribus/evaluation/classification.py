@@ -83,12 +83,17 @@ class Calibrated(ClassificationMetrics):
         self.within = {"calibrator": tuple(calibrators)}
         self._fits: WeakKeyDictionary[Classification, Fitted] = WeakKeyDictionary()
 
-    def __call__(self, family: Classification, data: ClassificationData) -> Iterable[Row]:
-        """A row for each calibrator.
+    def accept(self, data: ClassificationData) -> None:
+        """Refuse data without a validation part to fit calibrators on.
 
         Raises:
-            UserError: there is no validation part to fit them on.
+            UserError: there is none.
         """
+        if not data.sizes()["validation"]:
+            raise UserError("calibrators are fitted on a validation part, and there is none; make it larger than 0")
+
+    def __call__(self, family: Classification, data: ClassificationData) -> Iterable[Row]:
+        """A row for each calibrator."""
         validation, fitted = self._fitted(family, data)
         (logits, label), train = part_logits(family, data, "test"), trained(family, data)
         for name, recalibrate in fitted.items():
@@ -119,8 +124,6 @@ def part_logits(family: Classification, data: ClassificationData, part: Part) ->
 
 def validation_logits(family: Classification, data: ClassificationData) -> ValidationLogits:
     """What calibrators are fitted on."""
-    if not data.sizes()["validation"]:
-        raise UserError("calibrators are fitted on a validation part, and there is none; make it larger than 0")
     return ValidationLogits(*part_logits(family, data, "validation"))
 
 

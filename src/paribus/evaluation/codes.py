@@ -61,6 +61,15 @@ class CodeMetrics:
         if sample_quality:
             self.measures = (*CodeMetrics.measures, *sample_quality.measures)
 
+    def accept(self, data: InMemoryData) -> None:
+        """Refuse what samples cannot be compared with, as `SampleQuality` does.
+
+        Raises:
+            UserError: a held-out part is too small.
+        """
+        if self.sample_quality:
+            self.sample_quality.accept(data)
+
     def __call__(self, family: LatentFamily, data: InMemoryData) -> Iterable[Row]:
         """One row."""
         x = data.parts["test"]["x"]

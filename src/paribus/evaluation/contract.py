@@ -1,7 +1,7 @@
 """What an evaluator is."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from paribus.data.contract import InMemoryData
 from paribus.families.contract import Family
@@ -28,3 +28,15 @@ class Evaluator(Protocol):
 
     def drawing(self, family: Family, data: InMemoryData) -> dict[str, Any]:
         """What the report draws of this run, as plain lists by name; empty where there is nothing to draw."""
+
+
+@runtime_checkable
+class Demanding(Protocol):
+    """An evaluator that cannot measure every data set of the type that it measures."""
+
+    def accept(self, data: InMemoryData) -> None:
+        """Refuse what cannot be measured, before anything trains.
+
+        Raises:
+            UserError: a part is too small, or missing.
+        """

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from paribus.data.classification import ClassificationData
 from paribus.data.contract import InMemoryData, rows_at_once
-from paribus.errors import UserError
 from paribus.evaluation import turns
 from paribus.evaluation.classes import class_shares, total_variation
 from paribus.evaluation.extent import extent_of
+from paribus.evaluation.held_out import refuse_few
 from paribus.evaluation.over_training import image_sheet
 from paribus.evaluation.pictures import picture
 from paribus.evaluation.readable import MEASURES as OF_CODES
@@ -82,12 +82,18 @@ class GeneratedMetrics:
         self.samples, self.neighbours, self.pictures = samples, neighbours, pictures
         self.quality = SampleQuality(samples)
 
-    def __call__(self, family: Gan, data: InMemoryData) -> Iterable[Row]:
-        """One row.
+    def accept(self, data: InMemoryData) -> None:
+        """Refuse labelled data of which a held-out part has not more examples than there are neighbours.
 
         Raises:
-            UserError: a held-out part of labelled data has not more examples than there are neighbours.
+            UserError: one has not.
         """
+        self.quality.accept(data)
+        if isinstance(data, ClassificationData):
+            refuse_few(data, ("validation", "test"), self.neighbours + 1, "precision and recall take so many")
+
+    def __call__(self, family: Gan, data: InMemoryData) -> Iterable[Row]:
+        """One row."""
         samples = self.draw(family, data)
         measured = self.quality(family.sample, data)
         if isinstance(data, ClassificationData):
@@ -106,11 +112,6 @@ class GeneratedMetrics:
     def judged(self, samples: Float[Tensor, "samples ..."], data: ClassificationData) -> dict[str, float]:
         """What the yardstick says of samples and of both held-out parts."""
         count = min(self.samples, data.sizes()["test"], data.sizes()["validation"])
-        if count <= self.neighbours:
-            raise UserError(
-                f"the validation or the test part has {count} examples, and precision and recall take "
-                f"{self.neighbours} neighbours of each: make it larger"
-            )
         yardstick, extent = yardstick_of(data), extent_of(data)
         generator = stream(data, "judged")
         parts = {"samples": samples, **{part: data.parts[part]["x"] for part in ("validation", "test")}}

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from paribus.data.contract import InMemoryData
 from paribus.data.gaussian_mixtures import GaussianModes
-from paribus.errors import UserError
 from paribus.evaluation import adversarial, turns
+from paribus.evaluation.held_out import refuse_few
 from paribus.evaluation.over_training import plane_sheet
 from paribus.evaluation.pictures import framed
 from paribus.evaluation.stream import stream
@@ -72,18 +72,17 @@ class ModeMetrics:
             raise ValueError(f"samples is {samples}, expected more than the {neighbours} neighbours")
         self.samples, self.neighbours = samples, neighbours
 
-    def __call__(self, family: Gan, data: GaussianModes) -> Iterable[Row]:
-        """One row.
+    def accept(self, data: GaussianModes) -> None:
+        """Refuse a test part that has not more examples than there are neighbours.
 
         Raises:
-            UserError: the test part has not more examples than there are neighbours.
+            UserError: it has not.
         """
+        refuse_few(data, ("test",), self.neighbours + 1, "precision and recall take so many")
+
+    def __call__(self, family: Gan, data: GaussianModes) -> Iterable[Row]:
+        """One row."""
         count = min(self.samples, data.sizes()["test"])
-        if count <= self.neighbours:
-            raise UserError(
-                f"the test part has {count} examples, and precision and recall take {self.neighbours} neighbours of "
-                "each: make it larger"
-            )
         test = data.parts["test"]["x"].cpu()
         samples = self.draw(family, data)
         coverage = mode_coverage(samples, torch.from_numpy(data.centres), data.scale)

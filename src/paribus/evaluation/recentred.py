@@ -37,14 +37,17 @@ class Recentred(RegressionMetrics):
         self.corrections = corrections
         self.within = {"correction": tuple(corrections)}
 
-    def __call__(self, family: Regression, data: RegressionData) -> Iterable[Row]:
-        """A row for each correction.
+    def accept(self, data: RegressionData) -> None:
+        """Refuse data without a validation part to read the offset from.
 
         Raises:
-            UserError: there is no validation part to read the offset from.
+            UserError: there is none.
         """
         if not data.sizes()["validation"]:
             raise UserError("evaluation=recentred needs a validation part; set data.validation_fraction above 0")
+
+    def __call__(self, family: Regression, data: RegressionData) -> Iterable[Row]:
+        """A row for each correction."""
         expected, observed = predicted(family, data, "validation")
         residual = observed - expected
         (prediction, target), raw = predicted(family, data, "test"), raw_predictor(family, data)

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from paribus.data.classification import ClassificationData
 from paribus.data.contract import InMemoryData, Part, rows_at_once
-from paribus.errors import UserError
 from paribus.evaluation.extent import extent_of
 from paribus.evaluation.features import Yardstick
+from paribus.evaluation.held_out import refuse_few
 from paribus.evaluation.yardsticks import yardstick_of
 from paribus.metrics import frechet_distance, kernel_distance
 from paribus.streams import stream_seed
@@ -51,20 +51,20 @@ class SampleQuality:
             raise ValueError(f"samples is {samples}, expected at least 2")
         self.samples = samples
 
-    def __call__(self, draw: Draw, data: InMemoryData) -> dict[str, float]:
-        """The metrics by name; none where the data has no labels to train a yardstick on.
+    def accept(self, data: InMemoryData) -> None:
+        """Refuse labelled data whose held-out parts are too small.
 
         Raises:
             UserError: the validation or the test part has fewer than 2 examples.
         """
+        if isinstance(data, ClassificationData):
+            refuse_few(data, ("validation", "test"), 2, "samples are compared with both held-out parts")
+
+    def __call__(self, draw: Draw, data: InMemoryData) -> dict[str, float]:
+        """The metrics by name; none where the data has no labels to train a yardstick on."""
         if not isinstance(data, ClassificationData):
             return {}
         count = min(self.samples, data.sizes()["test"], data.sizes()["validation"])
-        if count < 2:
-            raise UserError(
-                "the quality of samples is told beside that of the validation part, which has "
-                f"{data.sizes()['validation']} examples, expected at least 2; make it larger"
-            )
         yardstick, extent = yardstick_of(data), extent_of(data)
         generator = torch.Generator().manual_seed(stream_seed(data.seed, "evaluation", "samples"))
 
