@@ -6,16 +6,16 @@ the weights of the others as they were.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, get_type_hints
+from typing import Any
 
 import torch
-import yaml
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 
 from paribus.build.assemble import assemble
+from paribus.build.fitting import check_fit, check_part
 from paribus.build.hints import expected, show
 from paribus.build.schema import TARGET, Argument, check_value, convert, split_node
 from paribus.config.explain import resolved
@@ -64,7 +64,7 @@ def check(config: Config) -> None:
     facts = tuple(STAND_INS.items())
     data, evaluator, _ = (_on_trial(key, contents[key], facts) for key in ("data", "evaluation", "trainer"))
     family = _family_on_trial(contents["family"], tuple((part, contents[part]) for part in _parts(tree)))
-    _check_fit(data, family, evaluator)
+    check_fit(data, family, evaluator)
 
 
 def build_data(config: Config) -> InMemoryData:
@@ -155,7 +155,7 @@ def _check_root(tree: Mapping[str, Any], children: Mapping[str, Any]) -> None:
     check_settings(tree)
     for part, argument in parts.items():
         if tree.get(part) is not None:
-            _check_part(part, children[part], argument.hint)
+            check_part(part, children[part], argument.hint)
         elif argument.required:
             raise UserError(f"{part} is missing: {family} needs one; choose it with {part}=<name>")
     loggers = children.get("logger")
@@ -163,35 +163,6 @@ def _check_root(tree: Mapping[str, Any], children: Mapping[str, Any]) -> None:
         raise UserError(f"logger={show(loggers)}: expected a mapping from names to loggers, or null")
     for name, logger in (loggers or {}).items():
         convert(f"logger.{name}", logger, Logger | None)
-
-
-def _check_part(part: str, child: Any, hint: Any) -> None:
-    """Refuse a part of another kind than the family takes, with the choices that are of its kind."""
-    try:
-        convert(part, child, hint)
-    except UserError as error:
-        fitting = ", ".join(_choices_that_fit(part, hint))
-        raise UserError(f"{error}{f'; choices of {part} that are: {fitting}' if fitting else ''}") from None
-
-
-def _choices_that_fit(part: str, hint: Any) -> Iterator[str]:
-    """The choices of a group whose files build what an annotation says."""
-    for choice, path in sorted(config_groups().get(part, {}).items()):
-        with suppress(UserError, OSError, yaml.YAMLError):
-            convert(part, check_value(part, yaml.safe_load(path.read_text())), hint)
-            yield choice
-
-
-def _check_fit(data: InMemoryData, family: Family, evaluator: Evaluator) -> None:
-    """Refuse data or a family that the evaluator does not measure, as its `__call__` says."""
-    hints = {"data": InMemoryData, "family": Family} | get_type_hints(type(evaluator).__call__)
-    for key, built, wanted in (("data", data, hints["data"]), ("family", family, hints["family"])):
-        if not isinstance(built, wanted):
-            raise UserError(
-                f"{key} is {type(built).__name__}, and the evaluation {type(evaluator).__name__} measures "
-                f"{hints['family'].__name__} on {hints['data'].__name__}: choose a family, data and evaluation that "
-                "belong together; family=<name> brings others that do"
-            )
 
 
 def _canonical(value: Any) -> str:

@@ -75,7 +75,7 @@ class Schema:
                 raise UserError(
                     f"{key}.{name}={show(value)}: {name} is filled in by Paribus; remove it from the config"
                 )
-            if name not in self.arguments and is_secret(name):
+            if name not in self.arguments and is_secret(f"{key}.{name}"):
                 raise UserError(f"{key}.{name}: {SECRET}")
             if name not in self.arguments and not self.any_keyword:
                 raise UserError(f"{key}.{name}={show(value)}: {self.name} takes no {name!r}.{self._instead(name)}")
