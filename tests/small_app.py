@@ -16,10 +16,10 @@ from omegaconf import OmegaConf
 
 import paribus.run
 from paribus.errors import UserError
+from paribus.study.factors import Metric
 from paribus.study.keys import evaluation_key, train_key
 from paribus.study.locks import claim
 from paribus.study.records import Failure, Row, RunRecord, read_record, write_record
-from paribus.study.structure import Metric
 
 TREE = Path(__file__).parent / "small_conf"
 

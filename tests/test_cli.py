@@ -10,8 +10,8 @@ import pytest
 
 from paribus.cli import main
 from paribus.commands.arguments import RUN_OPTIONS, parsers
-from paribus.study.plan import RUN_AGAIN
 from paribus.study.records import read_records
+from paribus.study.states import RUN_AGAIN
 
 
 @pytest.fixture(autouse=True)

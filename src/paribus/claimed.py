@@ -11,8 +11,8 @@ from paribus.provenance import code_hash
 from paribus.ranks import launched
 from paribus.study.keys import train_key
 from paribus.study.locks import claim, holder
-from paribus.study.plan import CHANGED, RUN_AGAIN, lacks_rows, lacks_weights, record_state
 from paribus.study.records import RECORD_FILE, RunRecord, UnreadableRecord, read_record, run_folder, written_since
+from paribus.study.states import CHANGED, RUN_AGAIN, lacks_rows, lacks_weights, record_state
 
 if TYPE_CHECKING:
     from paribus.job import Job

@@ -21,7 +21,6 @@ from paribus.mirror import conclude
 from paribus.provenance import Usage, code_hash, environment
 from paribus.study.files import fingerprint
 from paribus.study.keys import train_key
-from paribus.study.plan import changed_files
 from paribus.study.records import (
     CONFIG_FILE,
     FIT_FILE,
@@ -34,6 +33,7 @@ from paribus.study.records import (
     write_atomically,
     write_record,
 )
+from paribus.study.states import changed_files
 from paribus.trained import evaluate, load_family, pairing_hashes, prepared_data
 from paribus.training import RESUME_FILE, Training
 from paribus.training.curves import Curves

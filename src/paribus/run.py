@@ -20,8 +20,9 @@ from paribus.config.tree import conf_dir, config_groups
 from paribus.errors import UserError, nearest
 from paribus.preemption import end_when_terminated, warned
 from paribus.study.experiments import refuse_misplaced
-from paribus.study.plan import RUN_AGAIN, Plan
+from paribus.study.plan import Plan
 from paribus.study.records import STUDY_FILE, run_folder, write_atomically
+from paribus.study.states import RUN_AGAIN
 
 MULTIRUN = ("-m", "--multirun")
 """Moved to the front: Hydra's parser takes no flag after an override."""
@@ -152,7 +153,7 @@ def task(config: DictConfig) -> str:
 def after_sweep(plan: Plan) -> None:
     """Report on a sweep that has ended."""
     from paribus.report import report, write_index
-    from paribus.study.verdicts import table
+    from paribus.study.verdict_table import table
 
     said = plan.declaration()
     if said is not None:

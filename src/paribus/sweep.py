@@ -20,10 +20,12 @@ from paribus.ranks import refuse_sweep
 from paribus.study.levels import canonical
 from paribus.study.locks import file_system_time, holder, is_own
 from paribus.study.offered import Offer, refuse_unmeasured
-from paribus.study.plan import RUN_AGAIN, Plan, PlannedJob, make_plan
-from paribus.study.plan_view import told_changed
+from paribus.study.parsing import parse_study
+from paribus.study.plan import Plan, PlannedJob
+from paribus.study.plan_view import plan_json, plan_text, told_changed
+from paribus.study.planning import make_plan
 from paribus.study.records import written_since
-from paribus.study.structure import parse_study
+from paribus.study.states import RUN_AGAIN
 
 POLL = 1.0
 
@@ -41,7 +43,7 @@ def plan_command(overrides: Sequence[str], tree: Path | None, *, as_json: bool, 
     plan = plan_sweep(Composer(open_tree(extra=tree), own), [each for each in overrides if each not in own])
     if check:
         check_configs(plan.jobs)
-    print(json.dumps(plan.to_json(), indent=1) if as_json else plan.text())
+    print(json.dumps(plan_json(plan), indent=1) if as_json else plan_text(plan))
     return 0
 
 

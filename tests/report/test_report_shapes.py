@@ -13,8 +13,8 @@ from paribus.errors import UserError
 from paribus.report import report
 from paribus.report.arrangement import arrange
 from paribus.report.collect import collect
+from paribus.study.parsing import parse_study
 from paribus.study.records import Row, read_record, write_record
-from paribus.study.structure import parse_study
 
 
 def study_of(**parts: Any) -> dict[str, Any]:

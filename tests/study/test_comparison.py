@@ -8,8 +8,8 @@ import pytest
 from paribus.errors import UserError
 from paribus.study.comparison import compare
 from paribus.study.evidence import evidence
+from paribus.study.parsing import parse_study
 from paribus.study.records import Failure, Row, RunRecord
-from paribus.study.structure import parse_study
 
 METRICS = {"mae": {"direction": "minimise", "scale": "log"}, "accuracy": {"direction": "maximise"}}
 

@@ -3,8 +3,9 @@
 import pytest
 
 from paribus.errors import UserError
+from paribus.study.factors import Metric
 from paribus.study.outside import results_from_csv, study_of_csv
-from paribus.study.structure import Metric, parse_study
+from paribus.study.parsing import parse_study
 
 TABLE = """method, size, seed, mae, note
 ours, 10, 0, 1.5, first

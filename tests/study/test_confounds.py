@@ -8,8 +8,8 @@ from paribus.errors import UserError
 from paribus.study.confounds import check_records, find_confounds, refuse_confounds
 from paribus.study.inference import inferred_study
 from paribus.study.keys import flat
+from paribus.study.parsing import parse_study
 from paribus.study.records import RunRecord
-from paribus.study.structure import parse_study
 
 STUDY = parse_study(
     {

@@ -4,7 +4,7 @@ import json
 
 from paribus.study.declaration import COMMAND, declaration, study_of
 from paribus.study.expansion import Request, expand
-from paribus.study.structure import parse_study
+from paribus.study.parsing import parse_study
 
 DECLARED = {
     "question": "Which?",

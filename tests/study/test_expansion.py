@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from paribus.errors import UserError
 from paribus.study.expansion import Request, expand, written
-from paribus.study.structure import parse_study
+from paribus.study.parsing import parse_study
 
 STUDY = parse_study(
     {

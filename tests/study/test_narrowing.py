@@ -1,7 +1,7 @@
 """What a narrowed study leaves out, and the claims that it can no longer answer."""
 
 from paribus.study.narrowing import lost_claims, narrowings, notes
-from paribus.study.structure import parse_study
+from paribus.study.parsing import parse_study
 
 STUDY = {
     "question": "Which?",

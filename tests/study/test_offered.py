@@ -4,7 +4,7 @@ import pytest
 
 from paribus.errors import UserError
 from paribus.study.offered import Offer, refuse_unmeasured
-from paribus.study.structure import parse_study
+from paribus.study.parsing import parse_study
 
 OFFER = Offer(["mae", "rmse"], {"correction": ("none", "mean")})
 STUDY = {

@@ -11,7 +11,9 @@ from paribus.errors import UserError
 from paribus.study.expansion import Request
 from paribus.study.keys import evaluation_key
 from paribus.study.locks import claim
-from paribus.study.plan import JobConfig, make_plan
+from paribus.study.plan import JobConfig
+from paribus.study.plan_view import plan_json, plan_text
+from paribus.study.planning import make_plan
 from paribus.study.records import RECORD_FILE, Failure, Row, RunRecord
 
 STUDY = {
@@ -124,7 +126,7 @@ def test_each_record_gives_its_state(plan):
     held.release()
     also_held.release()
     assert [job.state for job in now.refreshed().jobs[9:11]] == ["new", "interrupted"]
-    text = now.text()
+    text = plan_text(now)
     assert "rerun=changed" in text
     assert "MemoryError: too large" in text
 
@@ -173,9 +175,9 @@ def test_what_follows_a_factor_is_told(plan, read):
 
     made = make_plan(STUDY, [], following, "now")
     assert made.derived == {"data.size": (100, 150, 200)}
-    assert "data.size: 100, 150, 200" in made.text()
+    assert "data.size: 100, 150, 200" in plan_text(made)
     assert plan().derived == {}
-    assert "Follows" not in plan().text()
+    assert "Follows" not in plan_text(plan())
 
 
 def test_a_factor_or_replicate_with_one_level_is_held_equal_too(plan):
@@ -188,7 +190,7 @@ def test_a_factor_or_replicate_with_one_level_is_held_equal_too(plan):
 def test_the_text_shows_arms_states_and_time(plan):
     for job in plan().jobs[:4]:
         write(job, seconds=90.0)
-    text = plan().text()
+    text = plan_text(plan())
     assert text.startswith("Which loss survives outliers?\n")
     assert "objective  data.fraction  finished  new  a run takes\n" in text
     assert "squared    0.2                   1    2         90 s\n" in text
@@ -198,7 +200,7 @@ def test_the_text_shows_arms_states_and_time(plan):
 
 def test_the_json_is_plain(plan):
     write(plan().jobs[0])
-    got = json.loads(json.dumps(plan().to_json()))
+    got = json.loads(json.dumps(plan_json(plan())))
     assert got["due"] == 11
     assert got["states"] == {"finished": 1, "new": 11}
     assert got["factors"]["objective"] == ["squared", "huber"]

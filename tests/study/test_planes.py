@@ -6,9 +6,9 @@ import pytest
 
 from paribus.errors import UserError
 from paribus.study.declaration import declaration, study_of
+from paribus.study.factors import Plane
 from paribus.study.inference import inferred_study
-from paribus.study.planes import Plane
-from paribus.study.structure import parse_study
+from paribus.study.parsing import parse_study
 
 DECLARED = {
     "question": "What does beta do?",

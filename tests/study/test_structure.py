@@ -8,8 +8,9 @@ import pytest
 
 from paribus.errors import UserError
 from paribus.study.claims import Better, Monotone
+from paribus.study.factors import Factor, Metric
 from paribus.study.levels import canonical, label, matches
-from paribus.study.structure import Factor, Metric, ad_hoc_study, parse_study
+from paribus.study.parsing import ad_hoc_study, parse_study
 
 STUDY = {
     "question": "How much does L1 gain over MSE as outliers grow?",

@@ -10,8 +10,9 @@ import pytest
 
 from paribus.study import statistics
 from paribus.study.comparison import Comparison, Result
-from paribus.study.structure import parse_study
-from paribus.study.verdicts import exit_code, judge, pairwise, table, to_json
+from paribus.study.parsing import parse_study
+from paribus.study.verdict_table import table, to_json
+from paribus.study.verdicts import exit_code, judge, pairwise
 
 BETTER = {"kind": "better", "metric": "error", "arm": {"arm": "b"}, "than": {"arm": "a"}}
 

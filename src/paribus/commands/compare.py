@@ -9,6 +9,7 @@ from typing import cast, get_args
 from paribus.errors import UserError
 from paribus.study.comparison import Comparison, Pairs, compare
 from paribus.study.confounds import find_confounds, is_derived
+from paribus.study.factors import Direction, Factor, Metric, Scale
 from paribus.study.findings import Finding
 from paribus.study.inference import inferred_study
 from paribus.study.keys import flat
@@ -16,7 +17,7 @@ from paribus.study.levels import describe
 from paribus.study.numbers import percent
 from paribus.study.outside import results_from_csv, study_of_csv
 from paribus.study.records import RunRecord, UnreadableRecord, read_records
-from paribus.study.structure import Direction, Factor, Metric, Scale, Study
+from paribus.study.structure import Study
 from paribus.study.telling import estimate_text, missing_text
 from paribus.study.verdicts import pairwise
 

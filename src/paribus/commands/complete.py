@@ -92,7 +92,7 @@ def overrides(given: Sequence[str], word: str) -> list[str]:
 
     from paribus.config.compose import ROOT
     from paribus.config.loading import open_tree
-    from paribus.study.plan import RUN_AGAIN
+    from paribus.study.states import RUN_AGAIN
 
     key, equals, values = word.partition("=")
     listed, comma, begun = values.rpartition(",")

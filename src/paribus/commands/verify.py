@@ -5,7 +5,8 @@ from pathlib import Path
 
 from paribus.report.collect import collect
 from paribus.report.health import confounds, warnings
-from paribus.study.verdicts import exit_code, judge, table
+from paribus.study.verdict_table import table
+from paribus.study.verdicts import exit_code, judge
 
 NOT_EVALUATED, UNDECIDED = 1, 3
 

@@ -17,7 +17,7 @@ from paribus.data.gaussian_mixtures import GaussianModes
 from paribus.densities.gaussian import LOG_TWO_PI
 from paribus.families.gan import Gan
 from paribus.noise import NoiseSpec
-from paribus.study.structure import Metric
+from paribus.study.factors import Metric
 
 PROBES = 32
 """Random latents at which a generator is held against an affine map."""

@@ -12,9 +12,9 @@ from torch import Tensor
 from paribus.data.contract import InMemoryData, rows_at_once
 from paribus.evaluation.evidence import linear_gaussian
 from paribus.families.vae import Vae
+from paribus.study.factors import Metric
 from paribus.study.levels import Level
 from paribus.study.records import Row
-from paribus.study.structure import Metric
 
 Count = TypeVar("Count", int, int | None)
 

@@ -15,9 +15,9 @@ from paribus.errors import UserError
 from paribus.evaluation.probabilities import MEASURES, diagrams, scores
 from paribus.families.classification import Classification
 from paribus.metrics import log_probabilities, nll
+from paribus.study.factors import Metric
 from paribus.study.levels import Level
 from paribus.study.records import Row
-from paribus.study.structure import Metric
 
 AS_IT_IS = "none"
 """The name of no calibration."""

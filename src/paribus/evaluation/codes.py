@@ -16,9 +16,9 @@ from paribus.evaluation.probes import knn_accuracy, probe_accuracy
 from paribus.evaluation.sample_quality import SampleQuality
 from paribus.evaluation.stream import stream
 from paribus.families.latent import LatentFamily
+from paribus.study.factors import Metric
 from paribus.study.levels import Level
 from paribus.study.records import Row
-from paribus.study.structure import Metric
 
 MOST_PAIRED = 1000
 """Codes whose distances from one another are taken."""

@@ -5,9 +5,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from paribus.data.contract import InMemoryData
 from paribus.families.contract import Family
+from paribus.study.factors import Metric
 from paribus.study.levels import Level
 from paribus.study.records import Row
-from paribus.study.structure import Metric
 
 
 class Evaluator(Protocol):

@@ -24,9 +24,9 @@ from paribus.evaluation.evidence import (
 from paribus.evaluation.inferred import Inferred, inferred
 from paribus.evaluation.stream import stream
 from paribus.families.vae import Vae
+from paribus.study.factors import Metric
 from paribus.study.levels import Level
 from paribus.study.records import Row
-from paribus.study.structure import Metric
 
 ACTIVE = 0.01
 """The variance over examples that the posterior mean of an active feature exceeds: Burda et al. (2016), section 5."""

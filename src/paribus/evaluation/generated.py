@@ -24,9 +24,9 @@ from paribus.evaluation.yardsticks import yardstick_of
 from paribus.families.gan import Gan
 from paribus.metrics import memorisation, precision_recall
 from paribus.metrics.memorisation import nearest
+from paribus.study.factors import Metric
 from paribus.study.levels import Level
 from paribus.study.records import Row
-from paribus.study.structure import Metric
 
 
 class GeneratedMetrics:

@@ -17,9 +17,9 @@ from paribus.evaluation.pictures import framed
 from paribus.evaluation.stream import stream
 from paribus.families.gan import Gan
 from paribus.metrics import energy_distance, mode_coverage, points_in_modes, precision_recall
+from paribus.study.factors import Metric
 from paribus.study.levels import Level
 from paribus.study.records import Row
-from paribus.study.structure import Metric
 
 MOST_POINTS = 400
 """Of each kind, on a map."""

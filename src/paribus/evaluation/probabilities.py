@@ -23,7 +23,7 @@ from paribus.metrics import (
     risk_coverage,
     top_label,
 )
-from paribus.study.structure import Metric
+from paribus.study.factors import Metric
 
 MEASURES = (
     Metric("accuracy", "maximise"),

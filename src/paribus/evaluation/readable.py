@@ -15,7 +15,7 @@ from paribus.evaluation.classes import seen_classes
 from paribus.evaluation.pictures import picture
 from paribus.evaluation.stream import stream
 from paribus.noise import draw
-from paribus.study.structure import Metric
+from paribus.study.factors import Metric
 
 MEASURES = (
     Metric("information", "maximise", "nats"),

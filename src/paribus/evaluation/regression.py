@@ -12,9 +12,9 @@ from torch import Tensor
 from paribus.data.contract import Part
 from paribus.data.regression import RegressionData
 from paribus.families.regression import Regression
+from paribus.study.factors import Metric
 from paribus.study.levels import Level
 from paribus.study.records import Row
-from paribus.study.structure import Metric
 
 UNIT = "units of the target"
 ROWS_AT_ONCE = 16_384

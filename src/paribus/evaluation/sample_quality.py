@@ -14,7 +14,7 @@ from paribus.evaluation.held_out import refuse_few
 from paribus.evaluation.yardsticks import yardstick_of
 from paribus.metrics import frechet_distance, kernel_distance
 from paribus.streams import stream_seed
-from paribus.study.structure import Metric
+from paribus.study.factors import Metric
 
 Draw = Callable[[int, torch.Generator], Float[Tensor, "n ..."]]
 """Samples of a model, as many as asked for, in units of its inputs: shaped as examples or flat."""

@@ -12,7 +12,7 @@ from paribus.families.contract import Family, Phase
 from paribus.families.gan import Gan
 from paribus.metrics.ranking import binary_auroc
 from paribus.noise import draw, noise_of
-from paribus.study.structure import Metric
+from paribus.study.factors import Metric
 
 MINIBATCHES = 8
 """Of the training part, over which the norm of a turn's gradient is averaged."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from paribus.loggers.exhibit import Exhibit, Picture, Table
 from paribus.report import ReportFiles
-from paribus.study.structure import Metric
+from paribus.study.factors import Metric
 from paribus.study.telling import estimate_text
 from paribus.study.verdicts import Verdict
 

@@ -24,8 +24,8 @@ from paribus.population.share import Share, counted
 from paribus.population.together import train_together
 from paribus.population.unfinished import FolderHeld, Unfinished, opened, population_folder, tell_over
 from paribus.study.locks import Claim, claim
-from paribus.study.plan import lacks_rows
 from paribus.study.records import key_of
+from paribus.study.states import lacks_rows
 from paribus.trained import prepared_data
 
 MOST_AT_ONCE = 512

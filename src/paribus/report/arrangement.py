@@ -7,8 +7,9 @@ from itertools import product
 
 from paribus.study.claims import Better, Ordered
 from paribus.study.comparison import Result
+from paribus.study.factors import Factor
 from paribus.study.levels import Cell, Level, canonical, label
-from paribus.study.structure import Factor, Study
+from paribus.study.structure import Study
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from paribus.report.axes import Axis, covering
 from paribus.report.chart import Panel
 from paribus.report.summaries import count, exponential
+from paribus.study.findings import Finding
 from paribus.study.levels import label
 from paribus.study.numbers import estimate, interval, number, p_text, percent
 from paribus.study.telling import estimate_text as named_estimate
-from paribus.study.verdicts import Finding, Verdict
+from paribus.study.verdicts import Verdict
 
 BADGES = {
     "supported": "✓ supported",

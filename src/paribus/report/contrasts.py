@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from paribus.report.arrangement import Arrangement, short
 from paribus.report.figures import better_way, metric_title
 from paribus.study.comparison import Comparison
+from paribus.study.factors import Factor, Metric
+from paribus.study.findings import Finding
 from paribus.study.levels import Condition, canonical, label
 from paribus.study.numbers import estimate, interval, percent
-from paribus.study.structure import Factor, Metric
-from paribus.study.verdicts import Finding, pairwise
+from paribus.study.verdicts import pairwise
 
 MOST_CELLS = 40
 

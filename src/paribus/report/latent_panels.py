@@ -6,9 +6,10 @@ from dataclasses import replace
 from html import escape
 
 from paribus.report.axes import Axis, covering
-from paribus.report.chart import Panel, text_width, titled
+from paribus.report.chart import Panel
 from paribus.report.labels import Box
 from paribus.report.latent import Bars
+from paribus.report.lettering import text_width, titled
 from paribus.report.palette import COLOURS, speck, speck_style
 from paribus.report.summaries import quantile
 from paribus.study.numbers import number

@@ -6,11 +6,12 @@ from typing import Any
 
 from paribus.report.collect import Collected
 from paribus.report.summaries import count
+from paribus.study.findings import Finding
 from paribus.study.keys import flat
 from paribus.study.levels import label
 from paribus.study.numbers import percent
 from paribus.study.records import RunRecord
-from paribus.study.verdicts import Finding, Verdict
+from paribus.study.verdicts import Verdict
 
 REPLICATIONS = {
     "fresh": "drew fresh data",

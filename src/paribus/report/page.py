@@ -27,9 +27,10 @@ from paribus.report.summaries import count
 from paribus.report.tables import Row, result_columns
 from paribus.study.comparison import Comparison
 from paribus.study.declaration import COMMAND, earlier_declaration
+from paribus.study.findings import Finding
 from paribus.study.narrowing import narrowings
 from paribus.study.telling import shared_limits
-from paribus.study.verdicts import Finding, Verdict
+from paribus.study.verdicts import Verdict
 
 SECTIONS = (
     ("verdicts", "Verdicts"),

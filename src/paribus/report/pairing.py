@@ -8,8 +8,8 @@ from statistics import median
 from paribus.report.collect import Collected
 from paribus.report.health import different
 from paribus.report.summaries import count
+from paribus.study.findings import Finding
 from paribus.study.numbers import number, percent
-from paribus.study.verdicts import Finding
 
 MEANINGS = {
     "data": "the raw data",

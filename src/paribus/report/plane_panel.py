@@ -6,8 +6,9 @@ from html import escape
 from itertools import pairwise
 
 from paribus.report.axes import Axis, linear_ticks
-from paribus.report.chart import Panel, text_width
+from paribus.report.chart import Panel
 from paribus.report.labels import Box, Place, Segment, place_labels
+from paribus.report.lettering import text_width
 from paribus.report.palette import COLOURS
 from paribus.report.plane_points import PlanePoint, Total
 from paribus.study.numbers import interval, number

@@ -8,9 +8,8 @@ from itertools import product
 from paribus.report.arrangement import Arrangement
 from paribus.report.summaries import Summary, mean_interval
 from paribus.study.comparison import Comparison, Result
+from paribus.study.factors import Metric, Plane
 from paribus.study.levels import Cell, Level
-from paribus.study.planes import Plane
-from paribus.study.structure import Metric
 
 CLOSE = 1e-3
 """How near a metric has to be to the sum of two others, relative to their sizes, to be that sum."""

@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 from paribus.report.axes import Axis
-from paribus.report.chart import Panel, titled
+from paribus.report.chart import Panel
+from paribus.report.lettering import titled
 from paribus.report.palette import marker
 from paribus.report.summaries import count
 from paribus.study.numbers import interval, number

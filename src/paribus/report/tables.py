@@ -10,9 +10,9 @@ from paribus.report.collect import Collected
 from paribus.report.summaries import exponential
 from paribus.study.comparison import Result
 from paribus.study.evidence import evidence
+from paribus.study.findings import Finding
 from paribus.study.levels import canonical, label
 from paribus.study.structure import Study
-from paribus.study.verdicts import Finding
 
 Row = Mapping[str, Any]
 

@@ -20,7 +20,8 @@ from paribus.report.pictures import picture_figures
 from paribus.report.planes import plane_figures
 from paribus.report.tables import as_csv, columns_of, comparison_rows, result_columns, result_rows
 from paribus.study.records import write_atomically
-from paribus.study.verdicts import Verdict, judge, to_json
+from paribus.study.verdict_table import to_json
+from paribus.study.verdicts import Verdict, judge
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,16 @@
 """Reading a study's claims and conditions from its declaration. Plain Python, no scipy."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from paribus.errors import UserError, nearest
 from paribus.study import declared
 from paribus.study.claims import Better, Claim, Monotone, Ordered, Within, only
+from paribus.study.factors import Factor, Metric
 from paribus.study.levels import Cell, Condition, Level, canonical, describe, joined, label, matches
-
-if TYPE_CHECKING:
-    from paribus.study.structure import Factor, Metric, Study
+from paribus.study.structure import Study
 
 
-def parse_claims(nodes: object, study: "Study") -> tuple[Claim, ...]:
+def parse_claims(nodes: object, study: Study) -> tuple[Claim, ...]:
     """The claims that `nodes`, the list under `claims:`, makes about `study`."""
     if nodes in (None, [], ()):
         return ()
@@ -24,7 +22,7 @@ def parse_claims(nodes: object, study: "Study") -> tuple[Claim, ...]:
     return claims
 
 
-def parse_claim(node: object, study: "Study") -> Claim:
+def parse_claim(node: object, study: Study) -> Claim:
     """One claim about `study`, or what is wrong with it."""
     example = "{id: wins, kind: better, metric: mae, arm: {objective: absolute}, than: {objective: squared}}"
     mapping = declared.mapping_of(node, "a claim of study.claims", example)
@@ -47,7 +45,7 @@ def parse_claim(node: object, study: "Study") -> Claim:
     return claim
 
 
-def read_better(name: str, node: Mapping[str, object], metric: "Metric", where: Condition, study: "Study") -> Better:
+def read_better(name: str, node: Mapping[str, object], metric: Metric, where: Condition, study: Study) -> Better:
     """A claim that one arm is better than another."""
     place = f"claim {name!r}"
     needs_direction(metric, place)
@@ -67,7 +65,7 @@ def read_better(name: str, node: Mapping[str, object], metric: "Metric", where: 
     return Better(name, metric.name, arm, than, by, where)
 
 
-def read_within(name: str, node: Mapping[str, object], metric: "Metric", where: Condition, study: "Study") -> Within:
+def read_within(name: str, node: Mapping[str, object], metric: Metric, where: Condition, study: Study) -> Within:
     """A claim about the value of a mean."""
     place = f"claim {name!r}"
     value = declared.number_of(node["value"], f"{place}: value")
@@ -78,7 +76,7 @@ def read_within(name: str, node: Mapping[str, object], metric: "Metric", where: 
     return Within(name, metric.name, value, tolerance, where, source)
 
 
-def read_ordered(name: str, node: Mapping[str, object], metric: "Metric", where: Condition, study: "Study") -> Ordered:
+def read_ordered(name: str, node: Mapping[str, object], metric: Metric, where: Condition, study: Study) -> Ordered:
     """A claim about the order of a factor's levels."""
     place = f"claim {name!r}"
     needs_direction(metric, place)
@@ -86,9 +84,7 @@ def read_ordered(name: str, node: Mapping[str, object], metric: "Metric", where:
     return Ordered(name, metric.name, factor.name, several_levels(node["levels"], place, factor), where)
 
 
-def read_monotone(
-    name: str, node: Mapping[str, object], metric: "Metric", where: Condition, study: "Study"
-) -> Monotone:
+def read_monotone(name: str, node: Mapping[str, object], metric: Metric, where: Condition, study: "Study") -> Monotone:
     """A claim about a trend over numbers; without `levels` it runs over all, in ascending order."""
     place = f"claim {name!r}"
     factor = study.factor(declared.text_of(node["factor"], f"{place}: factor"), place)
@@ -118,13 +114,13 @@ READERS: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[..., Claim]]
 """For each kind of claim the keys it needs, those it may have, and what reads it."""
 
 
-def needs_direction(metric: "Metric", place: str) -> None:
+def needs_direction(metric: Metric, place: str) -> None:
     """Refuse to call an arm better on a metric that has no better side."""
     if metric.direction == "neither":
         raise UserError(f"{place}: the direction of {metric.name} is neither, so no arm is better on it")
 
 
-def several_levels(node: object, place: str, factor: "Factor") -> tuple[Level, ...]:
+def several_levels(node: object, place: str, factor: Factor) -> tuple[Level, ...]:
     """At least two levels of `factor`, in the order given."""
     levels = declared.levels_of(node, f"{place}: levels", "[first, second]")
     if len(levels) < 2:
@@ -132,7 +128,7 @@ def several_levels(node: object, place: str, factor: "Factor") -> tuple[Level, .
     return tuple(factor.known(level, place) for level in levels)
 
 
-def parse_arm(node: object, place: str, factors: Mapping[str, "Factor"]) -> Cell:
+def parse_arm(node: object, place: str, factors: Mapping[str, Factor]) -> Cell:
     """One level for each of some factors."""
     condition = parse_condition(node, place, factors)
     if not condition:
@@ -143,7 +139,7 @@ def parse_arm(node: object, place: str, factors: Mapping[str, "Factor"]) -> Cell
     return {name: levels[0] for name, levels in condition.items()}
 
 
-def parse_condition(node: object, place: str, factors: Mapping[str, "Factor"]) -> Condition:
+def parse_condition(node: object, place: str, factors: Mapping[str, Factor]) -> Condition:
     """Factors with a level or a list of levels each, all of which the study declares."""
     condition: dict[str, tuple[Level, ...]] = {}
     for name, value in declared.mapping_of(node, place, "{objective: huber}").items():
@@ -157,7 +153,7 @@ def parse_condition(node: object, place: str, factors: Mapping[str, "Factor"]) -
     return condition
 
 
-def hint(name: str, factors: Mapping[str, "Factor"]) -> str:
+def hint(name: str, factors: Mapping[str, Factor]) -> str:
     """The nearest factor, also one of which `name` is the last part."""
     ends = [full for full in factors if full.split(".")[-1] == name]
     return f" Did you mean {ends[0]!r}?" if ends else nearest(name, factors)

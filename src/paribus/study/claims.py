@@ -3,12 +3,10 @@
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from paribus.study.factors import Metric
 from paribus.study.levels import ANYWHERE, Cell, Condition, Level, describe, label
-
-if TYPE_CHECKING:
-    from paribus.study.structure import Metric
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,11 @@ class Better:
     by: float
     where: Condition = field(default_factory=lambda: ANYWHERE)
 
-    def contrasts(self, metric: "Metric") -> tuple[Contrast, ...]:
+    def contrasts(self, metric: Metric) -> tuple[Contrast, ...]:
         """The gain of the arm, which is to be more than `by`."""
         return (gain(metric, self.arm, self.than, self.by),)
 
-    def sentence(self, metric: "Metric") -> str:
+    def sentence(self, metric: Metric) -> str:
         """The claim in plain English."""
         arm, than = (arm_name(each) if speaks(each) else describe(only(each)) for each in (self.arm, self.than))
         text = f"{arm} has {better_word(metric)} {metric.name} than {than}"
@@ -70,11 +68,11 @@ class Within:
     where: Condition = field(default_factory=lambda: ANYWHERE)
     source: str = ""
 
-    def contrasts(self, metric: "Metric") -> tuple[Contrast, ...]:
+    def contrasts(self, metric: Metric) -> tuple[Contrast, ...]:
         """The mean, which is to be close to `value`."""
         return (Contrast(f"mean {metric.name}", {}, None, self.value - self.tolerance, self.value + self.tolerance),)
 
-    def sentence(self, metric: "Metric") -> str:
+    def sentence(self, metric: Metric) -> str:
         """The claim in plain English."""
         source = f" ({self.source})" if self.source else ""
         return (
@@ -93,14 +91,14 @@ class Ordered:
     levels: tuple[Level, ...]
     where: Condition = field(default_factory=lambda: ANYWHERE)
 
-    def contrasts(self, metric: "Metric") -> tuple[Contrast, ...]:
+    def contrasts(self, metric: Metric) -> tuple[Contrast, ...]:
         """The gain of each level over the next, which is to be positive."""
         nothing = 1.0 if metric.scale == "log" else 0.0
         return tuple(
             gain(metric, {self.factor: good}, {self.factor: bad}, nothing) for good, bad in pairwise(self.levels)
         )
 
-    def sentence(self, metric: "Metric") -> str:
+    def sentence(self, metric: Metric) -> str:
         """The claim in plain English."""
         order = ", then ".join(map(label, self.levels))
         return f"on {metric.name}, from best to worst: {order}{place_name(self.where)}"
@@ -118,12 +116,12 @@ class Monotone:
     trend: Literal["increasing", "decreasing"]
     where: Condition = field(default_factory=lambda: ANYWHERE)
 
-    def contrasts(self, metric: "Metric") -> tuple[Contrast, ...]:
+    def contrasts(self, metric: Metric) -> tuple[Contrast, ...]:
         """The step between adjacent levels, which is to go one way."""
         steps = pairwise(self.levels if self.trend == "increasing" else self.levels[::-1])
         return tuple(excess(metric, {self.factor: more}, {self.factor: less}) for less, more in steps)
 
-    def sentence(self, metric: "Metric") -> str:
+    def sentence(self, metric: Metric) -> str:
         """The claim in plain English."""
         verb = "increases" if self.trend == "increasing" else "decreases"
         order = ", ".join(map(label, self.levels))
@@ -133,12 +131,12 @@ class Monotone:
 Claim = Better | Within | Ordered | Monotone
 
 
-def gain(metric: "Metric", arm: Cell, than: Cell, by: float) -> Contrast:
+def gain(metric: Metric, arm: Cell, than: Cell, by: float) -> Contrast:
     """How much better `arm` is than `than`: larger is better whichever way the metric goes."""
     return excess(metric, than, arm, by) if metric.direction == "minimise" else excess(metric, arm, than, by)
 
 
-def excess(metric: "Metric", more: Cell, less: Cell, by: float | None = None) -> Contrast:
+def excess(metric: Metric, more: Cell, less: Cell, by: float | None = None) -> Contrast:
     """How much larger the metric is in `more` than in `less`, to be more than `by` (than nothing by default)."""
     nothing, sign = (1.0, "/") if metric.scale == "log" else (0.0, "-")
     name = f"{arm_name(more)} {sign} {arm_name(less)}"
@@ -160,7 +158,7 @@ def speaks(arm: Cell) -> bool:
     return all(isinstance(level, str) for level in arm.values())
 
 
-def better_word(metric: "Metric") -> str:
+def better_word(metric: Metric) -> str:
     """`lower` or `higher`."""
     return "lower" if metric.direction == "minimise" else "higher"
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from paribus.errors import UserError, nearest
+from paribus.study.factors import Metric
 from paribus.study.levels import ANYWHERE, Cell, Condition, Level, canonical, describe, joined
 from paribus.study.matching import cell_key, known_levels
 from paribus.study.measured import Measured, Run, measured
 from paribus.study.records import RunRecord
 from paribus.study.results import Result, Stranger, place_name, placed
-from paribus.study.structure import Metric, Study
+from paribus.study.structure import Study
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,9 @@ from typing import Any
 
 from paribus.study.expansion import Request, written
 from paribus.study.levels import canonical
+from paribus.study.parsing import parse_study
 from paribus.study.records import STUDY_FILE
-from paribus.study.structure import Study, parse_study
+from paribus.study.structure import Study
 
 LEVELS_RUN = "levels_run"
 COMMAND = "command"

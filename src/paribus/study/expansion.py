@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from paribus.errors import UserError
 from paribus.study.declared import levels_of
+from paribus.study.factors import Factor, Replicate
 from paribus.study.levels import Cell, Level, Setting, describe
-from paribus.study.structure import Factor, Replicate, Study, checked
+from paribus.study.structure import Study, checked
 
 SEED = "seed"
 

@@ -5,10 +5,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from paribus.study.confounds import UNCOMPARED, changed_data
+from paribus.study.factors import Metric
 from paribus.study.keys import flat, is_below
 from paribus.study.levels import Level, canonical, label
+from paribus.study.parsing import ad_hoc_study
 from paribus.study.records import RunRecord
-from paribus.study.structure import Metric, Study, ad_hoc_study
+from paribus.study.structure import Study
 
 REPLICATE = "seed"
 MOST_LEVELS = 50

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from paribus.study.factors import Factor
 from paribus.study.levels import Level, canonical, describe, label
 from paribus.study.records import RunRecord
-from paribus.study.structure import Factor, Study
+from paribus.study.structure import Study
 
 ABSENT = object()
 """What a record says of a config key that it does not have."""

@@ -6,10 +6,11 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from paribus.errors import UserError
+from paribus.study.factors import Metric
 from paribus.study.levels import Cell, canonical
 from paribus.study.matching import cell_key
 from paribus.study.results import Result
-from paribus.study.structure import Metric, Study
+from paribus.study.structure import Study
 
 if TYPE_CHECKING:
     import numpy as np

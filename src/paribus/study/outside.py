@@ -6,9 +6,11 @@ from pathlib import Path
 
 from paribus.errors import UserError, nearest
 from paribus.study.comparison import Comparison, Result, Stranger
+from paribus.study.factors import Factor, Metric
 from paribus.study.levels import Level, canonical, label
 from paribus.study.matching import cell_key, known_levels
-from paribus.study.structure import Factor, Metric, Study, ad_hoc_study
+from paribus.study.parsing import ad_hoc_study
+from paribus.study.structure import Study
 
 STATUSES = ("finished", "failed", "diverged", "interrupted", "running")
 

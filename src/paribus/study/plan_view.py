@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Mapping
 from statistics import median
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from paribus.study.columns import table
 from paribus.study.levels import label
-
-if TYPE_CHECKING:
-    from paribus.study.plan import Plan, State
+from paribus.study.plan import Plan
+from paribus.study.states import State
 
 WIDTH = 118
 LEAST_INDENT = 12
@@ -31,13 +30,13 @@ _ORDER: "tuple[State, ...]" = (
 )
 
 
-def plan_text(plan: "Plan") -> str:
+def plan_text(plan: Plan) -> str:
     """Question, arms by states, what is held equal, what is not as it should be, the time expected."""
     blocks = [plan.study.question, _arms(plan), _held(plan), _derived(plan), _warnings(plan), _summary(plan)]
     return "\n\n".join(block for block in blocks if block)
 
 
-def plan_json(plan: "Plan") -> dict[str, Any]:
+def plan_json(plan: Plan) -> dict[str, Any]:
     """Everything that the text says, and each job."""
     study = plan.study
     due = {job.key for job in plan.due}
@@ -78,14 +77,14 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def told_changed(plan: "Plan") -> str:
+def told_changed(plan: Plan) -> str:
     """How many recorded jobs are kept although they would come out differently now."""
     counts = Counter(job.state for job in plan.changed)
     told = " and ".join(f"{count} made {_FROM[state]}" for state, count in sorted(counts.items()))
     return f"{told} are kept; rerun=changed runs them again"
 
 
-def _arms(plan: "Plan") -> str:
+def _arms(plan: Plan) -> str:
     states = [state for state in _ORDER if plan.states.get(state)]
     names = [factor.name for factor in plan.study.factors]
     rows = []
@@ -105,7 +104,7 @@ def _arms(plan: "Plan") -> str:
     return table(header, rows, left=len(names))
 
 
-def _held(plan: "Plan") -> str:
+def _held(plan: Plan) -> str:
     """One paragraph for each key at the root of the config, with the option chosen where that is the same too."""
     first = plan.jobs[0].config.choices
     same = {key: option for key, option in first.items() if all(j.config.choices.get(key) == option for j in plan.jobs)}
@@ -125,7 +124,7 @@ def _held(plan: "Plan") -> str:
     return "\n".join(["Held equal", *lines])
 
 
-def _derived(plan: "Plan") -> str:
+def _derived(plan: Plan) -> str:
     """What differs because it is written in terms of something that does."""
     lines = []
     for key, values in plan.derived.items():
@@ -136,7 +135,7 @@ def _derived(plan: "Plan") -> str:
     return "\n".join(["Follows what differs", *lines]) if lines else ""
 
 
-def _warnings(plan: "Plan") -> str:
+def _warnings(plan: Plan) -> str:
     lines = []
     if plan.changed:
         lines.append(told_changed(plan))
@@ -144,7 +143,7 @@ def _warnings(plan: "Plan") -> str:
     return "\n".join(lines)
 
 
-def _summary(plan: "Plan") -> str:
+def _summary(plan: Plan) -> str:
     arms, levels, due = len(plan.arms()), len(plan.study.replicate.levels), len(plan.due)
     text = f"{_count(arms, 'arm')} x {levels} of {plan.study.replicate.key} = {_count(len(plan.jobs), 'job')}"
     text += f", {due} to run" if due != len(plan.jobs) else ""

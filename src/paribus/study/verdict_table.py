@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from math import isfinite
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from paribus.study.comparison import Pairs
 from paribus.study.findings import Finding
@@ -13,9 +13,7 @@ from paribus.study.levels import label
 from paribus.study.numbers import p_text
 from paribus.study.statistics import FAMILY_ERROR
 from paribus.study.telling import estimate_text, shared_limits
-
-if TYPE_CHECKING:
-    from paribus.study.verdicts import Verdict
+from paribus.study.verdicts import Verdict
 
 WIDTH = 120
 ANSWERS = ("supported", "refuted", "undecided", "not evaluated")
@@ -23,7 +21,7 @@ LONGEST_NAME = 28
 LONGEST_ESTIMATE = 56
 
 
-def table(verdicts: Sequence["Verdict"]) -> str:
+def table(verdicts: Sequence[Verdict]) -> str:
     """The verdicts for a terminal, at most 120 columns wide: a line each, then the claim and the reason in words.
 
     A limit that all of them share is told once, at the end.
@@ -48,7 +46,7 @@ def table(verdicts: Sequence["Verdict"]) -> str:
     return "\n".join([*lines, "", *wrap(_summary(verdicts), WIDTH), *wrap(_sentence(shared), WIDTH)])
 
 
-def to_json(verdicts: Sequence["Verdict"]) -> list[dict[str, Any]]:
+def to_json(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """Plain lists and dicts of every field but the raw values; infinities and NaN as None."""
     return [
         {
@@ -59,7 +57,7 @@ def to_json(verdicts: Sequence["Verdict"]) -> list[dict[str, Any]]:
     ]
 
 
-def _cells(verdict: "Verdict") -> list[str]:
+def _cells(verdict: Verdict) -> list[str]:
     findings = verdict.findings
     estimate = estimate_text(findings[0]) if len(findings) == 1 else f"{len(findings)} steps" if findings else ""
     if len(estimate) > LONGEST_ESTIMATE:  # the claim below says of what
@@ -81,7 +79,7 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def _summary(verdicts: Sequence["Verdict"]) -> str:
+def _summary(verdicts: Sequence[Verdict]) -> str:
     ends = Counter(str(verdict.status) for verdict in verdicts)
     told = ", ".join(f"{ends[answer]} {answer}" for answer in ANSWERS if ends[answer])
     return f"{told}. Family-wise error {FAMILY_ERROR:g} (Holm); intervals are at the level of their claim's test."

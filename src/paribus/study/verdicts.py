@@ -12,9 +12,6 @@ from paribus.study.findings import Finding, Tested, empty_finding, finding, test
 from paribus.study.levels import Level, canonical, label
 from paribus.study.structure import Study
 from paribus.study.telling import limits, missing_text, reason
-from paribus.study.verdict_table import table, to_json
-
-__all__ = ["Finding", "Verdict", "exit_code", "judge", "pairwise", "table", "to_json"]
 
 Answer = Literal["supported", "refuted", "undecided", "not evaluated"]
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from paribus.report import report
 from paribus.report.arrangement import arrange
-from paribus.report.chart import text_width
+from paribus.report.lettering import text_width
 from paribus.report.collect import collect
 from paribus.report.latent import Bars, Latent, bars_of
 from paribus.report.latent_panels import BarPanel, CodeMap

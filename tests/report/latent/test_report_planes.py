@@ -18,7 +18,7 @@ from paribus.report.labels import Box, place_labels
 from paribus.report.plane_points import plane_points
 from paribus.report.planes import plane_figures
 from paribus.study.numbers import interval, number
-from paribus.study.structure import parse_study
+from paribus.study.parsing import parse_study
 
 
 @pytest.fixture(scope="module")
