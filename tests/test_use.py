@@ -150,6 +150,21 @@ def test_a_data_frame_keeps_its_index(runs):
     assert by_position["prediction"].tolist() == predicted["prediction"].tolist()
 
 
+def test_a_text_in_a_data_frame_is_told_with_its_column(runs):
+    model = paribus.load(runs("table"))
+    table = pd.DataFrame(1.0, index=["x", "y"], columns=list(model.data.input_names))
+    with pytest.raises(UserError, match="column 'bmi', row 'y': 'three' is no number"):
+        model.predict(table.astype({"bmi": object}).assign(bmi=[1.0, "three"]))
+
+
+def test_columns_of_numbers_that_are_not_used_are_told(runs, tmp_path, capsys):
+    names = paribus.load(runs("table")).data.input_names
+    table = pd.DataFrame(0.0, index=[0, 1], columns=list(names)).assign(name="x", city_Berlin=True, id=[1, 2])
+    table.to_csv(tmp_path / "new.csv", index=False)
+    assert len(predict(runs("table"), "--input", tmp_path / "new.csv").columns) == len(names) + 4
+    assert capsys.readouterr().err.endswith("does not use them: city_Berlin, id\n")
+
+
 def test_a_run_without_weights_says_how_to_get_them(runs, capsys):
     run = runs("weightless")
     before = metrics(run)
@@ -176,7 +191,12 @@ def test_a_run_without_weights_says_how_to_get_them(runs, capsys):
         ("table", ["predict", "--input", "misspelt.csv"], "'bmi'  Did you mean 'bmy'?"),
         ("table", ["predict", "--input", "mispelt.csv"], "Did you mean 'misspelt.csv'?"),
         ("table", ["predict", "--input", "misspelt.csv", "--output", "misspelt.csv"], "is the input itself"),
-        ("table", ["predict", "--input", "text.csv"], "column 'age', data row 1 (file line 2): 'old' is no number"),
+        (
+            "table",
+            ["predict", "--input", "text.csv"],
+            "column 'age', data row 1 (file line 2): 'old' is no number; the run was trained on a column of numbers",
+        ),
+        ("table", ["predict", "--output", "no/x.csv"], "there is no folder no; create it first"),
         ("table", ["predict", "--input", "wrong.npz"], "inputs are of shape [2, 3], expected [n, 10]: age, sex"),
         ("table", ["predict", "--input", "large.npz"], "inputs are too large"),
         ("table", ["predict", "--input", "."], "expected a CSV or Parquet file"),
@@ -239,6 +259,10 @@ def test_data_that_has_changed_is_refused(tmp_path, monkeypatch):
 def test_the_table_of_a_study(tmp_path):
     words = ["run", "-m", "trainer.max_steps=3", "objective=squared,huber", "seed=0,1", f"output={tmp_path}"]
     assert main([*words, "evaluation=regression"]) == 0
+    with pytest.raises(UserError, match=r"has 4 runs; say which:\n +\S+  objective=huber seed=0\n") as caught:
+        paribus.load(tmp_path / "scratch")
+    arms = [" ".join(line.split()[1:]) for line in str(caught.value).splitlines()[1:]]
+    assert arms == [f"objective={objective} seed={seed}" for seed in (0, 1) for objective in ("huber", "squared")]
     table = paribus.results(tmp_path / "scratch")
     assert [*table.columns[:2], *table.columns[-5:]] == [
         "objective", "seed", "status", "key", "seconds", "failure", "folder"
@@ -248,6 +272,10 @@ def test_the_table_of_a_study(tmp_path):
         record = json.loads((Path(row.folder) / "run.json").read_text())
         assert row.mae == record["rows"][0]["metrics"]["mae"]
         assert (row.objective, row.key) == (record["choices"]["objective"], record["key"])
+    pd.testing.assert_frame_equal(paribus.results(tmp_path), table)  # the only study there
+    shutil.copytree(tmp_path / "scratch", tmp_path / "other")
+    with pytest.raises(UserError, match=r"holds the runs of 2 folders, expected those of one study: .*other, "):
+        paribus.results(tmp_path)
     with pytest.raises(UserError, match="no records"):
         paribus.results(tmp_path / "scratch" / "figures")
 

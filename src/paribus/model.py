@@ -134,6 +134,7 @@ class Model:
             check_columns("the table", list(inputs.columns), self.data.input_names, self.data.in_shape)
             inputs = inputs[list(self.data.input_names)]
         try:
+            _refuse_text(inputs)
             array = np.array(inputs, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise UserError(f"inputs must be numbers: {error}") from None
@@ -170,6 +171,15 @@ def unused(name: str, taken: Any) -> str:
     while name in taken:
         name += "_"
     return name
+
+
+def _refuse_text(inputs: Any) -> None:
+    """Refuse a column of a table that holds something else than numbers."""
+    for name, column in inputs.items() if isinstance(inputs, pd.DataFrame) else ():
+        numbers = pd.to_numeric(column, errors="coerce")
+        if len(wrong := np.flatnonzero(numbers.isna() & column.notna())):
+            value = column.iloc[wrong[0]]
+            raise UserError(f"column {name!r}, row {column.index[wrong[0]]!r}: {value!r} is no number")
 
 
 def _refuse_non_finite(table: pd.DataFrame) -> None:

@@ -13,11 +13,11 @@ from paribus.model import Model
 from paribus.report.collect import collect
 from paribus.report.tables import in_order
 from paribus.study.files import fingerprint
-from paribus.study.levels import Setting, label
-from paribus.study.records import RECORD_FILE, WEIGHTS_FILE, UnreadableRecord, read_record
+from paribus.study.levels import Setting, canonical, label
+from paribus.study.records import RECORD_FILE, STUDY_FILE, WEIGHTS_FILE, UnreadableRecord, read_record
 from paribus.trained import load_family
 
-MOST_SHOWN = 5
+MOST_SHOWN = 10
 
 
 def load(run: str | Path) -> Model:
@@ -73,7 +73,7 @@ def results(folder: str | Path) -> pd.DataFrame:
     Raises:
         UserError: there are no records, or what lies there is not one study.
     """
-    path = Path(folder)
+    path = _one_study(Path(folder))
     collected = collect(path)
     if not collected.records:
         raise UserError(f"there are no records below {path}; expected a folder such as runs/<name>")
@@ -109,9 +109,45 @@ def one_run(path: Path) -> Path:
         return runs[0]
     if not runs:
         raise UserError(f"{path} has no {RECORD_FILE}, expected the folder of a run, runs/<name>/<key>")
-    shown = "".join(f"\n  {each}" for each in runs[:MOST_SHOWN])
+    told = _told(folder) or [str(each) for each in runs]
+    shown = "".join(f"\n  {each}" for each in told[:MOST_SHOWN])
     more = f"\n  and {len(runs) - MOST_SHOWN} more" if len(runs) > MOST_SHOWN else ""
     raise UserError(f"{path} has {len(runs)} runs; say which:{shown}{more}")
+
+
+def _told(folder: Path) -> list[str]:
+    """The runs of a study with the levels that tell them apart, every arm of a replicate before the next; or none."""
+    try:
+        collected = collect(_one_study(folder))
+    except UserError:
+        return []
+    study = collected.study
+    results = {each.key: each for each in in_order(collected.comparison.results, study)}  # a row of each run
+    ranks = {canonical(level): rank for rank, level in enumerate(study.replicate.levels)}
+    return [
+        f"{collected.places[each.key]}  "
+        + " ".join(
+            f"{name}={label(level)}"
+            for name, level in {**each.levels, study.replicate.key: each.replicate}.items()
+            if name not in {within.name for within in study.within}
+        )
+        for each in sorted(results.values(), key=lambda each: ranks.get(canonical(each.replicate), len(ranks)))
+    ]
+
+
+def _one_study(folder: Path) -> Path:
+    """The folder of the one study that lies in a folder or below it.
+
+    Raises:
+        UserError: there are several.
+    """
+    if (folder / STUDY_FILE).exists():
+        return folder
+    found = sorted({file.parent.parent for file in folder.glob(f"**/{RECORD_FILE}") if file.parent != folder})
+    if len(found) > 1:
+        shown = ", ".join(map(str, found[:MOST_SHOWN])) + (", ..." if len(found) > MOST_SHOWN else "")
+        raise UserError(f"{folder} holds the runs of {len(found)} folders, expected those of one study: {shown}")
+    return found[0] if found else folder
 
 
 def _where_it_can_be_computed(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -84,10 +84,11 @@ def test_one_study_run_twice_is_compared_by_folder(tmp_path, capsys, values):
     for name, factor in (("before", 1.0), ("after", 2.0)):
         write(tmp_path / name, "absolute", factor * values[0])
         write(tmp_path / name, "squared", factor * values[1])
-    assert main(["compare", str(tmp_path / "before"), str(tmp_path / "after"), "--factor", "folder"]) == 0
-    said = capsys.readouterr().out
-    assert "objective (absolute, squared)" in said
-    assert said.count("= 2.00 ") + said.count("= 0.500 ") == 2
+    for folders in (["before", "after"], ["."]):
+        assert main(["compare", *(str(tmp_path / folder) for folder in folders), "--factor", "folder"]) == 0
+        said = capsys.readouterr().out
+        assert "objective (absolute, squared)" in said
+        assert said.count("= 2.00 ") + said.count("= 0.500 ") == 2
 
 
 TABLE = """method,seed,err

@@ -74,6 +74,8 @@ BAD = {
     "after_blank_lines": ("a,price\n1,2\n\n\nx,3\n", r"column 'a', data row 2 \(file line 5\): 'x' is no number"),
     "after_a_long_cell": ('a,price\n"1\n",2\nw,3\n', r"data row 2 \(file line 4\): 'w' is no number; encode text"),
     "text": ("a,price\nred,2\n", "'red' is no number; encode text as numbers .* or name the inputs in data.columns"),
+    "text_target": ("a,price\n1,yes\n", "'yes' is no number; this is the target: .* family=classification data=labelled"),
+    "missing_target": ("a,price\n1,\n", r"the value is missing \(''\); this is the target: remove such rows$"),
     "decimal_comma": ("a;price\n1,5;2\n", "'1,5' is no number; write decimals with a point"),
     "thousands": ('a,price\n"1,000,000",2\n', "without thousands separators"),
     "underscore": ("a,price\n1_000,2\n", "without thousands separators"),
@@ -104,6 +106,17 @@ def test_a_bad_csv_is_told_where_and_what_to_do(tmp_path: Path, name: str) -> No
     with pytest.raises(UserError, match=words) as caught:
         read(tmp_path, content)
     assert "houses.csv" in str(caught.value)
+
+
+def test_all_columns_that_cannot_be_used_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, "a;b;city;day;price\n1;70,5;Bonn;2024-05-01;?\n2;81,5;;2024-05-02;3\n")
+    first, *told = str(caught.value).splitlines()
+    assert first.endswith("4 of 5 columns cannot be used as they are:")
+    assert [line.split("'")[1] for line in told] == ["b", "city", "day", "price"]
+    assert ["data.columns" in line for line in told] == [False, True, True, False]
+    with pytest.raises(UserError, match=r"\n  and 5 more$"):
+        read(tmp_path, ",".join(f"c{i}" for i in range(15)) + ",price\n" + "x," * 15 + "1\n")
 
 
 def test_an_unknown_input_names_the_nearest(tmp_path: Path) -> None:

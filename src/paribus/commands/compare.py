@@ -16,7 +16,7 @@ from paribus.study.keys import flat
 from paribus.study.levels import describe
 from paribus.study.numbers import percent
 from paribus.study.outside import results_from_csv, study_of_csv
-from paribus.study.records import RunRecord, UnreadableRecord, read_records
+from paribus.study.records import RECORD_FILE, RunRecord, UnreadableRecord, read_records
 from paribus.study.structure import Study
 from paribus.study.telling import estimate_text, missing_text
 from paribus.study.verdicts import pairwise
@@ -87,17 +87,21 @@ def _of_table(path: Path, factors: Sequence[str], metrics: Sequence[Metric], rep
 
 
 def _of_records(paths: Sequence[Path], factors: Sequence[str]) -> Comparison:
-    found = [(path, record) for path in paths for record in read_records(path)]
+    found = [
+        (path if len(paths) > 1 else file.parent.parent, record)
+        for path in paths
+        for file in sorted(path.glob(f"**/{RECORD_FILE}"))
+        for record in read_records(file.parent)
+    ]
     for unreadable in (each for _, each in found if isinstance(each, UnreadableRecord)):
         print(f"left out: {unreadable}", file=sys.stderr)
-    placed = [(path, record) for path, record in found if isinstance(record, RunRecord)]
+    placed = [(place, record) for place, record in found if isinstance(record, RunRecord)]
     if not placed:
         raise UserError(f"there are no records below {', '.join(map(str, paths))}")
     records = [record for _, record in placed]
-    if len({record.key for record in records}) < len(
-        records
-    ):  # one study, run more than once: before and after a change
-        records = [replace(record, choices={**record.choices, FOLDER: str(path)}) for path, record in placed]
+    if len({record.key for record in records}) < len(records):
+        # One study, run more than once: before and after a change.
+        records = [replace(record, choices={**record.choices, FOLDER: str(place)}) for place, record in placed]
         factors = [*factors, FOLDER]
     study, _ = inferred_study(records)
     for name in factors:

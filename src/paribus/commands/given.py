@@ -1,5 +1,8 @@
 """Examples to predict, read from a file or a folder: as the run that predicts them had its own."""
 
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,14 @@ from paribus.data.classification import ClassificationData, RawImages
 from paribus.data.contract import InMemoryData
 from paribus.data.image_folder import ImageFolder, read_image
 from paribus.data.open_table import FORMATS, open_table
+from paribus.data.table_file import GIVEN, ColumnError, TableFile
 from paribus.errors import UserError, nearest
 from paribus.model import check_columns
 from paribus.study.files import IMAGES
 
 KEY = "x"
 """Name of the array in an .npz file."""
+MOST_SHOWN = 10
 
 
 def read_inputs(path: Path, data: InMemoryData) -> tuple[pd.DataFrame, NDArray[Any]]:
@@ -42,7 +47,21 @@ def read_inputs(path: Path, data: InMemoryData) -> tuple[pd.DataFrame, NDArray[A
         raise UserError(f"--input {path}: expected {', '.join(FORMATS)}, .npz, or a folder of images")
     file = open_table(path)
     check_columns(str(path), file.header, data.input_names, data.in_shape)
-    return pd.DataFrame({name: file.cells(name) for name in file.header}), file.matrix(data.input_names)
+    inputs = file.matrix([(name, GIVEN) for name in data.input_names])
+    _tell_of_unused(file, [name for name in file.header if name not in data.input_names])
+    return pd.DataFrame({name: file.cells(name) for name in file.header}), inputs
+
+
+def _tell_of_unused(file: TableFile, others: Sequence[str]) -> None:
+    """Name the columns of numbers that the prediction leaves aside: one may be a category that training never saw."""
+    unused = []
+    for name in others:
+        with suppress(ColumnError):
+            file.numbers(name, GIVEN)
+            unused.append(name)
+    if unused:
+        shown = ", ".join(unused[:MOST_SHOWN]) + (", ..." if len(unused) > MOST_SHOWN else "")
+        print(f"{file.path}: the run was trained without these columns and does not use them: {shown}", file=sys.stderr)
 
 
 def _array(path: Path) -> NDArray[Any]:

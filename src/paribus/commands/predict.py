@@ -28,7 +28,7 @@ def predict_command(run: Path, source: Path | None, output: Path | None) -> int:
     Raises:
         UserError: the run cannot predict, or the input is not what it was trained on.
     """
-    _refuse_suffix(output, (".csv",))
+    _check_output(output, (".csv",))
     model = load(run)
     if source is None:
         table, told = model.predict(), "the test part"
@@ -58,7 +58,7 @@ def sample_command(run: Path, count: int, seed: int, output: Path | None) -> int
     Raises:
         UserError: the run cannot sample, or the file is of a type that does not hold such examples.
     """
-    _refuse_suffix(output, (".png", ".csv", ".npz"))
+    _check_output(output, (".png", ".csv", ".npz"))
     model = load(run)
     shape = model.data.in_shape
     usual = ".png" if len(shape) == 3 and shape[0] in (1, 3) else ".csv" if len(shape) == 1 else ".npz"
@@ -97,6 +97,11 @@ def _npz(samples: NDArray[np.float64]) -> bytes:
     return stream.getvalue()
 
 
-def _refuse_suffix(output: Path | None, known: tuple[str, ...]) -> None:
-    if output is not None and output.suffix.lower() not in known:
+def _check_output(output: Path | None, known: tuple[str, ...]) -> None:
+    """Refuse a file of another type, or in a folder that is not there."""
+    if output is None:
+        return
+    if output.suffix.lower() not in known:
         raise UserError(f"--output {output}: expected a file that ends in {', '.join(known)}")
+    if not output.parent.is_dir():
+        raise UserError(f"--output {output}: there is no folder {output.parent}; create it first")

@@ -8,7 +8,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from paribus.data.table_file import BOOLEANS, MISSING, NO_CLASS, TableFile, advice, is_number
+from paribus.data.table_file import (
+    BOOLEANS,
+    CLASS,
+    MISSING,
+    NO_CLASS,
+    ColumnError,
+    Remedies,
+    TableFile,
+    advice,
+    is_number,
+)
 from paribus.errors import UserError
 
 
@@ -45,30 +55,31 @@ class CsvFile(TableFile):
         """By number, and by line of the file."""
         return f"data row {row + 1} (file line {self._lines[row]})"
 
-    def numbers(self, name: str) -> NDArray[np.float64]:
+    def numbers(self, name: str, remedies: Remedies) -> NDArray[np.float64]:
         """A column of texts as finite numbers; a column of nothing but true and false as 1 and 0."""
-        cells = self._column(name, MISSING)
+        cells = self._column(name, MISSING, remedies)
         if all(cell.lower() in BOOLEANS for cell in cells):
             return np.array([BOOLEANS[cell.lower()] for cell in cells])
         for row, cell in enumerate(cells):
             if not is_number(cell):
-                raise UserError(f"{self.path}: column {name!r}, {self.place(row)}: {cell!r} is no number{advice(cell)}")
+                told = f"column {name!r}, {self.place(row)}: {cell!r} is no number; {advice(cell, remedies)}"
+                raise ColumnError(self.path, told)
         return self.finite(name, np.array([float(cell) for cell in cells]))
 
     def texts(self, name: str) -> list[str]:
         """A column as it is written."""
-        return self._column(name, NO_CLASS)
+        return self._column(name, NO_CLASS, CLASS)
 
     def cells(self, name: str) -> list[str]:
         """A column of texts, without blanks around them."""
         at = self.header.index(name)
         return [row[at].strip() for row in self._cells]
 
-    def _column(self, name: str, missing: frozenset[str]) -> list[str]:
+    def _column(self, name: str, missing: frozenset[str], remedies: Remedies) -> list[str]:
         cells = self.cells(name)
         empty = [row for row, cell in enumerate(cells) if cell.lower() in missing]
         if empty:
-            raise self.missing(name, empty, cells[empty[0]])
+            raise self.missing(name, empty, cells[empty[0]], remedies)
         return cells
 
 

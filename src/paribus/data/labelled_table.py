@@ -9,6 +9,7 @@ from paribus.data.open_table import check_columns, open_table
 from paribus.data.scaling import ScalingKind
 from paribus.data.splitting import naming
 from paribus.data.stratified import ResplitClassification
+from paribus.data.table_file import INPUT
 from paribus.supplied import Supplied
 
 
@@ -47,7 +48,7 @@ class LabelledTable(ResplitClassification):
         file = open_table(Path(self.path).expanduser())
         inputs = file.inputs(self.target, self.columns)
         label, classes = file.classes(self.target)
-        return RawTableClasses(file.matrix(inputs), label, classes, tuple(inputs))
+        return RawTableClasses(file.matrix([(name, INPUT) for name in inputs]), label, classes, tuple(inputs))
 
     def split(self, raw: RawClasses) -> Split:
         """As for every table; a mistake names the file."""

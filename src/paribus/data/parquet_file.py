@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from paribus.data.table_file import NO_CLASS, TableFile, advice
+from paribus.data.table_file import CLASS, NO_CLASS, ColumnError, Remedies, TableFile
 from paribus.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,15 +39,15 @@ class ParquetFile(TableFile):
         """By number."""
         return f"data row {row + 1}"
 
-    def numbers(self, name: str) -> NDArray[np.float64]:
+    def numbers(self, name: str, remedies: Remedies) -> NDArray[np.float64]:
         """A column of integers, floating-point numbers or booleans."""
         import pyarrow as pa
 
         column = self._file.read(columns=[name]).column(0)
         kind = column.type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-            raise self._wrong_type(name, column, "numbers or booleans", advice(""))
-        self._refuse_missing(name, column)
+            raise self._wrong_type(name, column, "numbers or booleans", f"; {remedies.text}")
+        self._refuse_missing(name, column, remedies)
         return self.finite(name, column.to_numpy(zero_copy_only=False).astype(np.float64))
 
     def texts(self, name: str) -> list[str]:
@@ -61,24 +61,22 @@ class ParquetFile(TableFile):
             raise self._wrong_type(name, column, "texts, whole numbers or booleans", "")
         if pa.types.is_dictionary(column.type):
             column = column.cast(kind)
-        self._refuse_missing(name, column)
+        self._refuse_missing(name, column, CLASS)
         cells = [str(cell).strip() for cell in column.to_pylist()]
         empty = [row for row, cell in enumerate(cells) if cell.lower() in NO_CLASS]
         if empty:
-            raise self.missing(name, empty, cells[empty[0]])
+            raise self.missing(name, empty, cells[empty[0]], CLASS)
         return cells
 
     def cells(self, name: str) -> list[object]:
         """A column as Python's own objects."""
         return self._file.read(columns=[name]).column(0).to_pylist()
 
-    def _refuse_missing(self, name: str, column: "pa.ChunkedArray") -> None:
+    def _refuse_missing(self, name: str, column: "pa.ChunkedArray", remedies: Remedies) -> None:
         missing = np.flatnonzero(column.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)).tolist()
         if missing:
-            raise self.missing(name, missing, "null")
+            raise self.missing(name, missing, "null", remedies)
 
-    def _wrong_type(self, name: str, column: "pa.ChunkedArray", expected: str, advised: str) -> UserError:
-        return UserError(
-            f"{self.path}: column {name!r} is of type {column.type}, expected {expected}; first value, "
-            f"{self.place(0)}: {column[0].as_py()!r}{advised}"
-        )
+    def _wrong_type(self, name: str, column: "pa.ChunkedArray", expected: str, advised: str) -> ColumnError:
+        told = f"column {name!r} is of type {column.type}, expected {expected}; first value, "
+        return ColumnError(self.path, f"{told}{self.place(0)}: {column[0].as_py()!r}{advised}")

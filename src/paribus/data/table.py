@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from paribus.data.contamination import Contamination
 from paribus.data.contract import Split
 from paribus.data.open_table import check_columns, open_table
 from paribus.data.regression import RawTable
 from paribus.data.scaling import ScalingKind
 from paribus.data.splitting import ResplitRegression, naming
+from paribus.data.table_file import INPUT, TARGET
 from paribus.errors import UserError
 from paribus.supplied import Supplied
 
@@ -76,4 +79,6 @@ def read_table(path: Path, target: str, columns: Sequence[str] | None) -> RawTab
     """
     file = open_table(path)
     inputs = file.inputs(target, columns)
-    return RawTable(file.matrix(inputs), file.numbers(target), tuple(inputs), target)
+    numbers = file.matrix([*((name, INPUT) for name in inputs), (target, TARGET)])
+    x, y = (np.ascontiguousarray(part) for part in (numbers[:, :-1], numbers[:, -1]))
+    return RawTable(x, y, tuple(inputs), target)

@@ -5,6 +5,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,43 @@ NO_CLASS = MISSING - {"none", "-"}
 """Missing in a column of classes, where `none` may be the name of one."""
 
 BOOLEANS = {"false": 0.0, "true": 1.0}
+MOST_TOLD = 10
+
+
+class Remedies(NamedTuple):
+    """What to do about a cell that cannot be used, which depends on what its column is for."""
+
+    missing: str
+    text: str
+
+
+INPUT = Remedies(
+    "remove such rows or fill them in the file, or name the inputs in data.columns and leave the column out",
+    "encode text as numbers (one 0/1 column a category; docs/bring_data.md has a recipe), or name the inputs in "
+    "data.columns and leave it out",
+)
+TARGET = Remedies(
+    "this is the target: remove such rows",
+    "this is the target: to predict a class choose family=classification data=labelled_table; to predict a number, "
+    "write one in every row",
+)
+CLASS = Remedies("this is the target: remove such rows", "")
+GIVEN = Remedies(
+    "the prediction needs it: remove such rows or fill them in the file",
+    "the run was trained on a column of numbers: encode it as the table was that the run was trained on",
+)
+
+
+class ColumnError(UserError):
+    """A column with a cell that cannot be used.
+
+    Attributes:
+        told: where, what it is, and what to do.
+    """
+
+    def __init__(self, path: Path, told: str) -> None:
+        super().__init__(f"{path}: {told}")
+        self.told = told
 
 
 class TableFile(ABC):
@@ -41,8 +79,12 @@ class TableFile(ABC):
         """Where row number i (from 0) is to be found."""
 
     @abstractmethod
-    def numbers(self, name: str) -> NDArray[np.float64]:
-        """A column `[rows]` of finite numbers; booleans are 1 and 0."""
+    def numbers(self, name: str, remedies: Remedies) -> NDArray[np.float64]:
+        """A column `[rows]` of finite numbers; booleans are 1 and 0.
+
+        Raises:
+            ColumnError: it holds something else.
+        """
 
     @abstractmethod
     def texts(self, name: str) -> list[str]:
@@ -70,9 +112,27 @@ class TableFile(ABC):
             raise UserError(f"{self.path} has no column but the target {target!r}, expected at least one input")
         return inputs
 
-    def matrix(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """Columns of numbers, `[rows, columns]`."""
-        return np.stack([self.numbers(name) for name in names], axis=1)
+    def matrix(self, columns: Sequence[tuple[str, Remedies]]) -> NDArray[np.float64]:
+        """Columns of numbers by name, `[rows, columns]`.
+
+        Raises:
+            UserError: some hold something else; all of these are told.
+        """
+        read, wrong = [], []
+        for name, remedies in columns:
+            try:
+                read.append(self.numbers(name, remedies))
+            except ColumnError as error:
+                wrong.append(error)
+        if len(wrong) == 1:
+            raise wrong[0]
+        if wrong:
+            told = "".join(f"\n  {each.told}" for each in wrong[:MOST_TOLD])
+            more = f"\n  and {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else ""
+            raise UserError(
+                f"{self.path}: {len(wrong)} of {len(columns)} columns cannot be used as they are:{told}{more}"
+            )
+        return np.stack(read, axis=1)
 
     def classes(self, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """A column of classes: labels `[rows]`, and the names that they number, in order (of numbers, where all are).
@@ -109,21 +169,19 @@ class TableFile(ABC):
                 )
         return [str(int(cell) if re.fullmatch(r"[+-]?\d+", cell) else int(float(cell))) for cell in cells]
 
-    def missing(self, name: str, rows: Sequence[int], cell: str) -> UserError:
+    def missing(self, name: str, rows: Sequence[int], cell: str, remedies: Remedies) -> ColumnError:
         """What to say of cells without a value."""
         further = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        return UserError(
-            f"{self.path}: column {name!r}, {self.place(rows[0])}: the value is missing ({cell!r}){further}; remove "
-            "such rows or fill them in the file, or name the inputs in data.columns and leave the column out"
-        )
+        told = f"column {name!r}, {self.place(rows[0])}: the value is missing ({cell!r}){further}; {remedies.missing}"
+        return ColumnError(self.path, told)
 
     def finite(self, name: str, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         """The numbers, refused where one is infinite (as a text too large for float64 is)."""
         infinite = np.flatnonzero(~np.isfinite(numbers))
         if len(infinite):
-            raise UserError(
-                f"{self.path}: column {name!r}, {self.place(int(infinite[0]))}: the value is not finite in float64; "
-                "remove the row or correct the value"
+            where = f"column {name!r}, {self.place(int(infinite[0]))}"
+            raise ColumnError(
+                self.path, f"{where}: the value is not finite in float64; remove the row or correct the value"
             )
         return numbers
 
@@ -137,12 +195,12 @@ def is_number(cell: str) -> bool:
     return "_" not in cell  # float("1_000") is a number in Python and in no table
 
 
-def advice(cell: str) -> str:
+def advice(cell: str, remedies: Remedies) -> str:
     """What to do about a text in a column of numbers."""
     if cell.lower() in BOOLEANS:
-        return "; a column of booleans must hold nothing but true and false"
+        return "a column of booleans must hold nothing but true and false"
     if is_number(cell.replace(",", ".", 1)):
-        return "; write decimals with a point"
+        return "write decimals with a point"
     if is_number(cell.replace(",", "").replace("_", "").replace(" ", "").replace("'", "")):
-        return "; write numbers without thousands separators"
-    return "; encode text as numbers (one 0/1 column a category), or name the inputs in data.columns and leave it out"
+        return "write numbers without thousands separators"
+    return remedies.text
