@@ -43,6 +43,11 @@ for (const each of document.querySelectorAll("body *:not(svg, svg *, script, sty
   const [one, other] = [light(parts(getComputedStyle(each).color)), light(behind(each))].sort((a, b) => b - a);
   if ((one + .05) / (other + .05) < 4.5) faint.push(each.className + ": " + each.textContent.slice(0, 40));
 } return faint; })()"""
+CUT = """[...document.querySelectorAll("svg.panel > text")].filter(each => {
+const [text, panel] = [each, each.parentElement].map(one => one.getBoundingClientRect());
+return text.left < panel.left - 1 || text.right > panel.right + 1
+  || text.top < panel.top - 1 || text.bottom > panel.bottom + 1;
+}).map(each => each.textContent)"""
 NASTY = (
     "<script>window.hit=1</script><img src=x onerror=window.hit=1><a href='javascript:window.hit=1'>go</a>"
     "]]>--></style></title>../../../evil \u202edesrever\u2066 " + "W" * 300
@@ -132,6 +137,7 @@ def test_pages_can_be_read_dark_and_light_and_on_a_phone(
         browser.open(pages[name], width, dark)
         assert browser.run(TALL) <= width
         assert browser.run(FAINT) == []
+        assert browser.run(CUT) == []
         behind = json.loads(
             browser.run("getComputedStyle(document.body).backgroundColor.replace(/rgba?\\((.*)\\)/, '[$1]')")
         )

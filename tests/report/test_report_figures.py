@@ -11,13 +11,16 @@ from scipy import stats
 from paribus.report import report
 from paribus.report.arrangement import arrange
 from paribus.report.axes import Axis, covering, linear_ticks, log_ticks
+from paribus.report.chart import Panel
 from paribus.report.collect import Collected, collect
 from paribus.report.contrasts import all_findings, contrast_table
 from paribus.report.curves import read_curves
-from paribus.report.figures import means, metric_figures
+from paribus.report.figures import cut_note, means, metric_axis, metric_figures
 from paribus.report.fits import read_fit
+from paribus.report.lettering import text_width
 from paribus.report.palette import DARK, DASHES, LIGHT, MARKERS, page_style
-from paribus.report.summaries import mean_interval, quantile
+from paribus.report.summaries import Summary, mean_interval, quantile
+from paribus.study.factors import Metric, Scale
 from paribus.study.numbers import estimate, interval, number, percent
 
 
@@ -84,6 +87,43 @@ def test_panels_draw_values_where_their_axes_say(collected: Collected) -> None:
     assert len(marks) == 30
     assert float(marks[0].attrib["transform"].split(",")[1].rstrip(")")) > 0.5 * float(inner.attrib["height"])
     assert "squared, data.contamination.fraction=0" in marks[0].findtext("title", "")
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_an_interval_is_cut_only_where_it_dwarfs_the_others_and_an_arrow_says_so(scale: Scale) -> None:
+    similar = [Summary(63.0, 56.2, 70.1, 10), Summary(60.3, 52.1, 69.9, 10), Summary(60.1, 52.5, 68.7, 10)]
+    far = [*similar[:2], Summary(60.1, 0.01, 361_201.0, 2)]
+    metric = Metric("rmse", "minimise", scale=scale)
+    for summaries, cut in ((similar, 0), (similar[:1], 0), (far, 2)):
+        axis = metric_axis(summaries, metric)
+        across, upright = Panel(axis, Axis(0.0, 4.0)), Panel(Axis(0.0, 4.0), axis)
+        for place, each in enumerate(summaries, start=1):
+            across.bar(each.low, each.high, place, "whisker")
+            upright.whisker(place, each.low, each.high, 0)
+        assert all(axis.low < end < axis.high for each in summaries[:2] for end in (each.low, each.high))
+        assert across.cut == upright.cut == (cut > 0)
+        assert bool(cut_note([across])) == (cut > 0)
+        arrows = sum(mark.count("l8,8l-8,8") + mark.count("l-8,8l8,8") for mark in across.marks)
+        upward = sum(mark.count("l3,-5l3,5") + mark.count("l3,5l3,-5") for mark in upright.marks)
+        assert (arrows, upward) == (cut, cut)
+
+
+def test_titles_and_names_of_axes_stand_inside_the_panel() -> None:
+    title = "discriminator: spectral_norm, objective: relativistic_average, problem: ring_of_gaussians"
+    name = "ratio of median_absolute_error: relativistic_average / least_squares_gan (nats per example)"
+    beside = "median_absolute_error (minutes of delivery)"
+    panel = Panel(Axis(0.0, 1.0, name), Axis(0.0, 1.0, beside), title, width=300, height=200)
+    texts = [each for each in ElementTree.fromstring(panel.svg()).iter("text") if each.get("class") != "tick"]
+    assert " ".join(each.text or "" for each in texts) == f"{title} {name} {beside}"
+    for each in texts:
+        wide = text_width(each.text or "")
+        if each.get("class") == "title":
+            assert 0 <= float(each.attrib["x"]) <= panel.width - wide
+        elif each.get("x"):
+            assert wide / 2 <= float(each.attrib["x"]) <= panel.width - wide / 2
+        else:
+            down = float(each.attrib["transform"].split(",")[1].split(")")[0])
+            assert wide / 2 <= down <= panel.height - wide / 2
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (-3.2, 7.9), (1e-8, 3e-8), (-4e6, 1e7), (0.97, 1.03)])

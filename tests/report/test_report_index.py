@@ -28,6 +28,7 @@ def test_index_lists_studies_with_the_verdicts_of_their_reports(tmp_path: Path, 
     assert f"✓ {supported} supported" in text
     assert "a &lt;b&gt;" in text
     assert "no report yet" in text
+    assert text.count("no claims") == 1  # of the one that declares no study
     assert "empty" not in text
     assert "://" not in text
     assert len(text) < 30_000

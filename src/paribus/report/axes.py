@@ -34,6 +34,13 @@ class Axis:
         """Whether `value` can be placed at all."""
         return math.isfinite(value) and (value > 0 or not self.log)
 
+    def ends(self, low: float, high: float) -> list[tuple[float, int]]:
+        """Where an interval's ends are drawn, each with the way in which it goes on beyond the axis: -1, 1, or 0."""
+        first = self.place(low) if self.has(low) else -math.inf
+        last = self.place(high) if self.has(high) else math.inf
+        drawn = [min(max(place, 0.0), 1.0) for place in (first, last)]
+        return [(drawn[0], -1 if first < -1e-9 else 0), (drawn[1], 1 if last > 1 + 1e-9 else 0)]
+
     def ticks(self, count: int = 5) -> list[tuple[float, str]]:
         """About `count` values within the range and their texts."""
         if self.marks:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from paribus.report.axes import Axis
+from paribus.report.lettering import EDGE, LINE_HEIGHT, centred, fitted, text_width, titled
 from paribus.report.palette import COLOURS, LIGHT, STYLE, dash, marker, swatch
 
 SHEET = 1280
@@ -20,7 +21,11 @@ class Panel:
         y: the vertical axis.
         title: stands above the panel.
         description: what the panel shows, for readers who cannot see it.
-        width, height: in units of which the page shows about one a pixel.
+        width, height: in units of which the page shows about one a pixel; a title or name of the horizontal axis of
+            several lines makes it higher.
+
+    Attributes:
+        cut: whether any interval goes on beyond the axes.
     """
 
     def __init__(
@@ -34,12 +39,16 @@ class Panel:
     ) -> None:
         self.x, self.y, self.title = x, y, title
         self.description, self.width, self.height = description, width, height
-        self.top = 28 if title else 10
-        self.inner_height = height - self.top - (46 if x.label else 28)
+        self.title_lines, self.x_lines, self.y_lines = (
+            fitted(text, room - 2 * EDGE) for text, room in ((title, width), (x.label, width), (y.label, height))
+        )
+        self.height += LINE_HEIGHT * (max(len(self.title_lines), 1) + max(len(self.x_lines), 1) - 2)
+        self.top = 11 + LINE_HEIGHT * len(self.title_lines) if title else 10
+        self.inner_height = self.height - self.top - (29 + LINE_HEIGHT * len(self.x_lines) if x.label else 28)
         widest = max((text_width(text) for _, text in self.y_ticks()), default=0.0)
-        self.left = 12 + widest + (18 if y.label else 0)
+        self.left = 12 + widest + (1 + LINE_HEIGHT * len(self.y_lines) if y.label else 0)
         self.inner_width = width - self.left - 14
-        self.gridded = True
+        self.gridded, self.cut = True, False
         self.marks: list[str] = []
 
     def at(self, x: float, y: float) -> tuple[float, float]:
@@ -77,29 +86,48 @@ class Panel:
             )
 
     def whisker(self, x: float, low: float, high: float, series: int, shift: float = 0.0) -> None:
-        """A vertical interval."""
-        if self.x.has(x) and math.isfinite(low) and math.isfinite(high):
-            across, top = self.at(x, high if self.y.has(high) else self.y.low)
-            _, bottom = self.at(x, low if self.y.has(low) else self.y.low)
-            across += shift
-            path = f"M{across:.1f},{top:.1f}V{bottom:.1f}M{across - 3:.1f},{top:.1f}h6M{across - 3:.1f},{bottom:.1f}h6"
-            self.add(series, f'<path class="whisker stroke{series % COLOURS}" d="{path}"/>')
+        """A vertical interval; an arrow where it goes on beyond the axis."""
+        if self.x.has(x) and not math.isnan(low + high):
+            across = self.x.place(x) * self.inner_width + shift
+            ends = [((1 - place) * self.inner_height, way) for place, way in self.y.ends(low, high)]
+            path = f"M{across:.1f},{ends[0][0]:.1f}V{ends[1][0]:.1f}"
+            for down, way in ends:
+                path += f"M{across - 3:.1f},{down + 5 * way:.1f}l3,{-5 * way}l3,{5 * way}"
+            self._interval(f"whisker stroke{series % COLOURS}", path, ends, series)
 
     def level_whisker(self, low: float, high: float, y: float, series: int) -> None:
         """A horizontal interval with ends like those of `whisker`."""
-        if self.y.has(y) and math.isfinite(low) and math.isfinite(high):
-            first, level = self.at(low if self.x.has(low) else self.x.low, y)
-            last, _ = self.at(high if self.x.has(high) else self.x.low, y)
-            path = f"M{first:.1f},{level:.1f}H{last:.1f}M{first:.1f},{level - 3:.1f}v6M{last:.1f},{level - 3:.1f}v6"
-            self.add(series, f'<path class="whisker stroke{series % COLOURS}" d="{path}"/>')
+        if self.y.has(y) and not math.isnan(low + high):
+            self._level(low, high, y, f"whisker stroke{series % COLOURS}", (3, 5), series)
 
     def bar(self, low: float, high: float, y: float, style: str, hint: str = "") -> None:
-        """A horizontal interval in a style of the chart's CSS; an end at infinity is drawn at the border."""
-        if math.isnan(low) or math.isnan(high):
-            return
-        first, level = self.at(low if self.x.has(low) else self.x.low, y)
-        last, _ = self.at(high if self.x.has(high) else self.x.high, y)
-        self.add(None, f'<path class="{style}" d="M{first:.1f},{level:.1f}H{last:.1f}">{titled(hint)}</path>')
+        """A horizontal interval in a style of the chart's CSS, bare but for an arrow where it goes on."""
+        if not math.isnan(low + high):
+            self._level(low, high, y, style, (0, 8), None, hint)
+
+    def _level(
+        self,
+        low: float,
+        high: float,
+        y: float,
+        style: str,
+        sizes: tuple[int, int],
+        series: int | None,
+        hint: str = "",
+    ) -> None:
+        level = (1 - self.y.place(y)) * self.inner_height
+        ends = [(place * self.inner_width, way) for place, way in self.x.ends(low, high)]
+        path = f"M{ends[0][0]:.1f},{level:.1f}H{ends[1][0]:.1f}"
+        for across, way in ends:
+            half, back = sizes[abs(way)], -sizes[1] * way
+            path += f"M{across + back:.1f},{level - half:.1f}l{-back},{half}l{back},{half}" if half else ""
+        self._interval(style, path, ends, series, hint)
+
+    def _interval(
+        self, style: str, path: str, ends: Sequence[tuple[float, int]], series: int | None, hint: str = ""
+    ) -> None:
+        self.cut |= any(way for _, way in ends)
+        self.add(series, f'<path class="{style}" d="{path}">{titled(hint)}</path>')
 
     def dots(self, points: Sequence[tuple[float, float]], style: str = "dot", radius: float = 2.6) -> None:
         """Many small circles as one path."""
@@ -147,8 +175,9 @@ class Panel:
         """The panel's elements, from its upper left corner."""
         right, bottom = self.left + self.inner_width, self.top + self.inner_height
         parts = []
-        if self.title:
-            parts.append(f'<text class="title" x="{self.left:.1f}" y="17">{escape(self.title)}</text>')
+        start = max(EDGE, min([self.left, *(self.width - EDGE - text_width(text) for text in self.title_lines)]))
+        for index, text in enumerate(self.title_lines, start=1):
+            parts.append(f'<text class="title" x="{start:.1f}" y="{LINE_HEIGHT * index}">{escape(text)}</text>')
         for value, text in self.y_ticks():
             level = bottom - self.y.place(value) * self.inner_height
             if self.gridded:
@@ -162,14 +191,14 @@ class Panel:
                 f'<text class="tick" x="{across:.1f}" y="{bottom + 18:.1f}" text-anchor="middle">{escape(text)}</text>'
             )
         parts.append(f'<path class="axis" d="M{self.left:.1f},{bottom:.1f}H{right:.1f}"/>')
-        middle = self.left + self.inner_width / 2
-        if self.x.label:
-            parts.append(
-                f'<text x="{middle:.1f}" y="{self.height - 8}" text-anchor="middle">{escape(self.x.label)}</text>'
-            )
-        if self.y.label:
-            turn = f"translate(13,{self.top + self.inner_height / 2:.1f}) rotate(-90)"
-            parts.append(f'<text transform="{turn}" text-anchor="middle">{escape(self.y.label)}</text>')
+        for index, text in enumerate(self.x_lines):
+            across = centred(text, self.left + self.inner_width / 2, self.width)
+            foot = self.height - 8 - LINE_HEIGHT * (len(self.x_lines) - 1 - index)
+            parts.append(f'<text x="{across:.1f}" y="{foot}" text-anchor="middle">{escape(text)}</text>')
+        for index, text in enumerate(self.y_lines):
+            level = centred(text, self.top + self.inner_height / 2, self.height)
+            turn = f"translate({13 + LINE_HEIGHT * index},{level:.1f}) rotate(-90)"
+            parts.append(f'<text transform="{turn}" text-anchor="middle">{escape(text)}</text>')
         parts.append(
             f'<svg x="{self.left:.1f}" y="{self.top}" width="{self.inner_width:.1f}" '
             f'height="{self.inner_height:.1f}">{"".join(self.marks)}</svg>'
@@ -182,16 +211,6 @@ class Panel:
             f'<svg class="chart panel" viewBox="0 0 {self.width} {self.height}" role="img" '
             f'aria-label="{escape(self.description or self.title)}">{self.group()}</svg>'
         )
-
-
-def text_width(text: str) -> float:
-    """About how wide a tick's text is in a wide font."""
-    return sum(11.8 if letter in "mwMW@%" else 7.4 for letter in text)
-
-
-def titled(hint: str) -> str:
-    """The element that browsers show as a tooltip."""
-    return f"<title>{escape(hint)}</title>" if hint else ""
 
 
 def standalone(panels: Sequence[Panel], legend: Sequence[tuple[int, str]], key: Callable[[int], str] = swatch) -> str:

@@ -3,19 +3,23 @@
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median_low
 
 from paribus.report.arrangement import Arrangement, arm_words, short
 from paribus.report.axes import Axis, covering
 from paribus.report.chart import Panel
 from paribus.report.palette import COLOURS, swatch
 from paribus.report.png import Png
-from paribus.report.summaries import Summary, count, mean_interval
+from paribus.report.summaries import Summary, count, exponential, mean_interval
 from paribus.study.comparison import Comparison
+from paribus.study.factors import Factor, Metric, Scale
 from paribus.study.levels import Cell, Level, label
 from paribus.study.numbers import interval, number
-from paribus.study.structure import Factor, Metric, Scale, Study
+from paribus.study.structure import Study
 
 MOST_METRICS, MOST_PANELS, MOST_SERIES = 3, 12, 8
+FAR = 4
+CUT = "An arrow: the interval goes on beyond the axis; the numbers of this figure have its end."
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def metric_figure(comparison: Comparison, arrangement: Arrangement, metric: Metr
     )
     notes = [
         "Intervals of arms may overlap although their paired difference is clear: the comparisons below decide.",
+        cut_note(panels),
         undrawn_note(sum(point.summary.left_out for point in points), {metric.scale}),
         left_out_note(len(shown) - MOST_PANELS, "panel"),
         left_out_note(len(arms) - MOST_SERIES, "arm"),
@@ -140,6 +145,11 @@ def undrawn_note(values: int, scales: Collection[Scale]) -> str:
     return f"{count(values, 'value')} not drawn, since {why}." if values else ""
 
 
+def cut_note(panels: Iterable[Panel]) -> str:
+    """Says what an arrow at an interval means; empty if there is none."""
+    return CUT if any(panel.cut for panel in panels) else ""
+
+
 def figure_title(arrangement: Arrangement, metric: Metric) -> str:
     """The metric by the factors that the figure shows inside its panels."""
     factors = [factor.name.split(".")[-1] for factor in (arrangement.compared, arrangement.across) if factor]
@@ -167,7 +177,9 @@ def draw_across(points: Sequence[Point], arrangement: Arrangement, metric: Metri
     factor = arrangement.across
     assert factor is not None
     x = numeric_axis(factor)
-    y = covering(on_axis([point.summary for point in points]), metric_title(metric), metric.scale == "log")
+    y = covering(
+        on_axis([point.summary for point in points], metric.scale), metric_title(metric), metric.scale == "log"
+    )
     panel = Panel(x, y, title, f"{metric_title(metric)} against {factor.name}. {title}")
     used = list(dict.fromkeys(point.series for point in points))
     for order, series in enumerate(used):
@@ -188,7 +200,9 @@ def draw_arms(points: Sequence[Point], arrangement: Arrangement, metric: Metric,
     rows = len(points)
     marks = [(float(rows - index), point.words or "all runs") for index, point in enumerate(points)]
     panel = Panel(
-        covering(on_axis([point.summary for point in points]), metric_title(metric), metric.scale == "log"),
+        covering(
+            on_axis([point.summary for point in points], metric.scale), metric_title(metric), metric.scale == "log"
+        ),
         Axis(0.4, rows + 0.6, "", marks=marks),
         title,
         f"{metric_title(metric)} of each arm. {title}",
@@ -209,13 +223,29 @@ def numeric_axis(factor: Factor) -> Axis:
     return Axis(axis.low, axis.high, axis.label, axis.log, marks)
 
 
-def on_axis(summaries: Sequence[Summary]) -> list[float]:
-    """Every value that has to be on the axis; an interval's end far from all means does not set its scale."""
-    means = [each.mean for each in summaries]
-    ends = [end for each in summaries for end in (each.low, each.high) if math.isfinite(end)]
-    low, high = min(means, default=0.0), max(means, default=1.0)
-    room = 2 * (high - low) or math.inf
-    return means + [end for end in ends if low - room <= end <= high + room]
+def metric_axis(summaries: Sequence[Summary], metric: Metric, pad: float = 0.06) -> Axis:
+    """The axis of a metric, on the metric's scale."""
+    return covering(on_axis(summaries, metric.scale), metric_title(metric), metric.scale == "log", pad)
+
+
+def on_axis(summaries: Sequence[Summary], scale: Scale) -> list[float]:
+    """Every value that has to be on the axis.
+
+    An interval's end sets its scale too, but for one so far away that the other intervals and the means would be small
+    beside it: farther than `FAR` times the larger of their spread and the median interval's half.
+    """
+    log = scale == "log"
+    to, back = (math.log, exponential) if log else (float, float)
+    drawn = [each for each in summaries if math.isfinite(each.mean)]
+    means = [to(each.mean) for each in drawn]
+    if not means:
+        return []
+    ends = [
+        to(end) for each in drawn for end in (each.low, each.high) if math.isfinite(end) and (end > 0 or to is float)
+    ]
+    halves = [abs(to(each.high) - to(each.mean)) for each in drawn if math.isfinite(each.high)]
+    room = FAR * max(max(means) - min(means), median_low(halves or [0.0]))
+    return [*map(back, means), *(back(end) for end in ends if min(means) - room <= end <= max(means) + room)]
 
 
 def hint(arm: str, where: str, summary: Summary) -> str:

@@ -65,16 +65,17 @@ def ends(folder: Path) -> Counter[str]:
 def entry(folder: Path) -> StudyEntry:
     """What the index says of one study."""
     records = list(folder.glob(f"**/{RECORD_FILE}"))
-    declared = read_json(folder / STUDY_FILE)
+    read = read_json(folder / STUDY_FILE)
+    declared = read if isinstance(read, dict) else {}
     reported = (folder / "report.html").exists()
-    state = [count(len(records), "record")]
+    state = [count(len(records), "record"), *([] if declared.get("claims") else ["no claims"])]
     if not reported:
         state.append(f"no report yet: paribus report {shlex.quote(str(folder))}")
     elif max(path.stat().st_mtime_ns for path in records) > (folder / "report.html").stat().st_mtime_ns:
         state.append("records are newer than the report")
     return StudyEntry(
         name=folder.name,
-        question=str(declared.get("question", "")) if isinstance(declared, dict) else "",
+        question=str(declared.get("question", "")),
         link=f"{quote(folder.name)}/report.html" if reported else "",
         state=" · ".join(state),
         tally=badges(ends(folder)),

@@ -3,26 +3,25 @@
 from collections.abc import Sequence
 
 from paribus.report.arrangement import Arrangement, arm_legend, arm_words, arrange_plane, combinations
-from paribus.report.axes import Axis, covering
+from paribus.report.axes import Axis
 from paribus.report.collect import Collected
 from paribus.report.figures import (
     MOST_PANELS,
     MOST_SERIES,
     Figure,
+    cut_note,
     left_out_note,
-    metric_title,
-    on_axis,
+    metric_axis,
     panel_title,
     undrawn_note,
 )
 from paribus.report.plane_panel import PlanePanel, point_hint
 from paribus.report.plane_points import PlanePoint, Total, measured, plane_points, total_of
-from paribus.report.summaries import Summary
 from paribus.study.comparison import Comparison
+from paribus.study.factors import Metric, Plane
 from paribus.study.levels import Cell, label
 from paribus.study.numbers import MINUS, interval, number
-from paribus.study.planes import Plane
-from paribus.study.structure import Metric, Study
+from paribus.study.structure import Study
 
 MOST_FIGURES = 6
 CORNERS = {
@@ -83,13 +82,21 @@ def plane_figure(
     arms = list(dict.fromkeys((point.series, point.arm) for point in points))
     used = dict(arms[:MOST_SERIES])
     points = [point for point in points if point.series in used]
-    axes = plane_axis([point.x for point in points], metrics[0]), plane_axis([point.y for point in points], metrics[1])
+    axes = (  # with room for the words at the outermost points
+        metric_axis([point.x for point in points], metrics[0], 0.1),
+        metric_axis([point.y for point in points], metrics[1], 0.1),
+    )
     panels: dict[str, list[PlanePoint]] = {}
     for point in points:
         inner = {name: level for name, level in point.panel.items() if name not in frame}
         panels.setdefault(panel_title(inner, study), []).append(point)
     shown = list(panels.items())[:MOST_PANELS]
+    drawn = tuple(
+        plane_panel(own, axes, title, arrangement, study, plane, total, shown[0][1] if index else ())
+        for index, (title, own) in enumerate(shown)
+    )
     notes = [
+        cut_note(drawn),
         undrawn_note(sum(point.left_out for point in points), {metric.scale for metric in metrics}),
         left_out_note(len(panels) - MOST_PANELS, "panel"),
         left_out_note(len(arms) - MOST_SERIES, "arm"),
@@ -100,19 +107,11 @@ def plane_figure(
         title=", ".join(part for part in (f"The {plane.name} plane", panel_title(frame, study)) if part),
         caption=how_to_read(arrangement, metrics, total),
         note=" ".join(each for each in notes if each),
-        panels=tuple(
-            plane_panel(own, axes, title, arrangement, study, plane, total, shown[0][1] if index else ())
-            for index, (title, own) in enumerate(shown)
-        ),
+        panels=drawn,
         legend=arm_legend(arrangement, used, study) if arrangement.across else (),
         columns=columns(arrangement, plane),
         rows=tuple(table_row(point, arrangement) for point in points),
     )
-
-
-def plane_axis(means: Sequence[Summary], metric: Metric) -> Axis:
-    """The axis of one metric, with room for the words at the outermost points."""
-    return covering(on_axis(means), metric_title(metric), metric.scale == "log", pad=0.1)
 
 
 def plane_panel(

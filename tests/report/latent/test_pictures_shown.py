@@ -19,10 +19,10 @@ from PIL import Image
 
 from paribus.report import report
 from paribus.report.arrangement import arrange
-from paribus.report.lettering import text_width
 from paribus.report.collect import collect
 from paribus.report.latent import Bars, Latent, bars_of
 from paribus.report.latent_panels import BarPanel, CodeMap
+from paribus.report.lettering import text_width
 from paribus.report.pictures import MOST_TEXT, picture_figures
 from paribus.report.png import MOST_PIXELS, checked_png
 from paribus.study.records import FIT_FILE
