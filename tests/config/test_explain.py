@@ -20,6 +20,7 @@ TREE = {
     "optimizer/adam.yaml": "_target_: torch.optim.Adam\nlr: 0.1\nbetas: [0.9, 0.999]\n",
     "experiment/robust_regression.yaml": "# @package _global_\ndefaults: [{override /objective: squared}]\n",
     "experiment/bad_choice.yaml": "# @package _global_\ndefaults: [{override /objective: sqared}]\n",
+    "experiment/misplaced.yaml": "defaults: [{override /objective: squared}]\n",
     "experiment/bad_group.yaml": "# @package _global_\ndefaults: [{override /objectiv: squared}]\n",
     "experiment/bad_yaml.yaml": "name: [1\nb",
 }
@@ -79,10 +80,7 @@ def told(tree: Path, *overrides: str) -> str:
         ("a=[1", "a=[1: cannot be read (no viable alternative at input '[1'); quote a value with special characters"),
         ("name=a(b", "name=a(b: cannot be read"),
         ("seed", "seed: not an override, expected seed=<value>"),
-        (
-            "seed=1,2",
-            "seed=1,2: several values, expected one; sweep over them with --multirun or write a list as [a,b]",
-        ),
+        ("seed=1,2", "seed=1,2: several values, expected one; sweep over them with -m or write a list as [a,b]"),
         ("seed=${sed}", "seed=${sed}: there is no key 'sed'. Did you mean 'seed'?"),
         ("seed=${optimizer.l}", "seed=${optimizer.l}: there is no key 'optimizer.l'. Did you mean 'optimizer.lr'?"),
         ("seed=${nope:1}", "seed: Unsupported interpolation type nope"),
@@ -95,6 +93,17 @@ def test_mistakes_on_the_command_line(tree, override, message):
     text = told(tree, override)
     assert text.startswith(message)
     assert "\n" not in text
+
+
+def test_choices_of_a_group_are_swept_over_and_never_listed(tree):
+    said = told(tree, "objective=huber,squared")
+    assert said == "objective=huber,squared: several values, expected one; sweep over them with -m"
+
+
+def test_an_experiment_of_another_package_is_told_its_first_line(tree):
+    said = told(tree, "experiment=misplaced")
+    assert said.startswith("experiment/misplaced.yaml: ")
+    assert said.splitlines()[1:] == ["# @package _global_"]
 
 
 def test_the_override_at_fault_is_shown_among_others(tree):

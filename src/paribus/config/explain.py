@@ -16,6 +16,7 @@ from yaml import YAMLError
 
 from paribus.config.tree import choices_having, config_groups
 from paribus.errors import UserError, nearest
+from paribus.study.experiments import PACKAGE
 
 EXPLAINED = (
     ConfigCompositionException,
@@ -145,7 +146,10 @@ def _not_composed(text: str, cause: BaseException | None, overrides: Sequence[st
     first = lines[0] if lines else ""
     quoted = (re.findall(r"'([^']*)'", first) or [""])[-1]
     if "Ambiguous value for argument" in first:
-        return f"{quoted}: several values, expected one; sweep over them with --multirun or write a list as [a,b]"
+        listed = "" if quoted.partition("=")[0] in config_groups() else " or write a list as [a,b]"
+        return f"{quoted}: several values, expected one; sweep over them with -m{listed}"
+    if misplaced := re.match(r"In '(experiment/[^']*)': Could not override '[^']*@experiment\.", first):
+        return f"{misplaced[1]}.yaml: its choices would go nowhere; the file's first line is to be:\n{PACKAGE}"
     if "No match in the defaults list" in first:
         source = (re.findall(r"In '([^']*)'", first) or ["a config"])[0]
         return f"{source}.yaml: there is no config group {quoted!r} to override.{nearest(quoted, known)}"
