@@ -230,6 +230,7 @@ def test_tables_of_comparisons_state_the_widest_level_and_the_findings(collected
 def test_an_estimate_has_the_decimals_of_its_interval() -> None:
     assert estimate(1.00021, 0.9978, 1.0062) == "1.0002"
     assert estimate(2.641, 2.08, 3.64) == "2.64"
+    assert estimate(0.47718, 0.000261, 4.01) == "0.477"  # the wide end says what is known
     assert estimate(math.inf, 1.0, math.inf) == "∞"
     assert estimate(None, None, None) == "\N{EN DASH}"
     assert estimate(0.066397, 0.06639700001, 0.06639700002) == "0.0664"

@@ -32,9 +32,9 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def estimate(value: float | None, low: float | None, high: float | None) -> str:
-    """A number with as many decimals as its interval has, if those are more: `1.0002 [0.9978, 1.0062]`."""
+    """A number with as many decimals as both ends of its interval have, if more: `1.0002 [0.9978, 1.0062]`."""
     text, ends = number(value), interval(low, high)
-    decimals = len(ends.split(",")[0].partition(".")[2])
+    decimals = min(len(end.partition(".")[2]) for end in ends.strip("[]").split(", "))
     if value is None or not math.isfinite(value) or "e" in text + ends or decimals <= len(text.partition(".")[2]):
         return text
     return plain(value, decimals)
