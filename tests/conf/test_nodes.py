@@ -93,3 +93,20 @@ def test_an_optimizer_lists_its_learning_rate(group, choice):
     target = find_target(group, listed["_target_"])
     assert set(listed) - {"_target_", "_partial_"} <= set(schema_of(listed["_target_"], target).arguments)
     assert isinstance(listed["lr"], float)
+
+
+KINDS = {
+    "Regression": "RegressionObjective",
+    "Classification": "ClassificationObjective",
+    "VAE": "VariationalObjective",
+    "Autoencoder": "CodeObjective",
+    "Adversarial": "AdversarialObjective",
+}
+"""How the description of an objective begins, by its kind: `paribus list` imports no code that would say it."""
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "objective").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_description_of_an_objective_begins_with_what_it_is_for(path):
+    kind = path.read_text().splitlines()[0].removeprefix("# ").partition(":")[0]
+    target = find_target("objective", yaml.safe_load(path.read_text())["_target_"])
+    assert KINDS[kind] in {each.__name__ for each in target.__mro__}

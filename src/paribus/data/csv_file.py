@@ -62,8 +62,8 @@ class CsvFile(TableFile):
             return np.array([BOOLEANS[cell.lower()] for cell in cells])
         for row, cell in enumerate(cells):
             if not is_number(cell):
-                told = f"column {name!r}, {self.place(row)}: {cell!r} is no number; {advice(cell, remedies)}"
-                raise ColumnError(self.path, told)
+                told = f"column {name!r}, {self.place(row)}: {cell!r} is no number"
+                raise ColumnError(self.path, told, advice(cell, remedies))
         return self.finite(name, np.array([float(cell) for cell in cells]))
 
     def texts(self, name: str) -> list[str]:

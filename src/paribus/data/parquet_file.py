@@ -46,7 +46,7 @@ class ParquetFile(TableFile):
         column = self._file.read(columns=[name]).column(0)
         kind = column.type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-            raise self._wrong_type(name, column, "numbers or booleans", f"; {remedies.text}")
+            raise self._wrong_type(name, column, "numbers or booleans", remedies.text)
         self._refuse_missing(name, column, remedies)
         return self.finite(name, column.to_numpy(zero_copy_only=False).astype(np.float64))
 
@@ -58,7 +58,7 @@ class ParquetFile(TableFile):
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
         if not (text or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-            raise self._wrong_type(name, column, "texts, whole numbers or booleans", "")
+            raise self._wrong_type(name, column, "texts, whole numbers or booleans", CLASS.text)
         if pa.types.is_dictionary(column.type):
             column = column.cast(kind)
         self._refuse_missing(name, column, CLASS)
@@ -77,6 +77,6 @@ class ParquetFile(TableFile):
         if missing:
             raise self.missing(name, missing, "null", remedies)
 
-    def _wrong_type(self, name: str, column: "pa.ChunkedArray", expected: str, advised: str) -> ColumnError:
-        told = f"column {name!r} is of type {column.type}, expected {expected}; first value, "
-        return ColumnError(self.path, f"{told}{self.place(0)}: {column[0].as_py()!r}{advised}")
+    def _wrong_type(self, name: str, column: "pa.ChunkedArray", expected: str, remedy: str) -> ColumnError:
+        told = f"column {name!r} is of type {column.type}, expected {expected}; first value, {self.place(0)}: "
+        return ColumnError(self.path, f"{told}{column[0].as_py()!r}", remedy)

@@ -38,7 +38,7 @@ TARGET = Remedies(
     "this is the target: to predict a class choose family=classification data=labelled_table; to predict a number, "
     "write one in every row",
 )
-CLASS = Remedies("this is the target: remove such rows", "")
+CLASS = Remedies(TARGET.missing, "a class is a text, a whole number or a boolean")
 GIVEN = Remedies(
     "the prediction needs it: remove such rows or fill them in the file",
     "the run was trained on a column of numbers: encode it as the table was that the run was trained on",
@@ -49,12 +49,13 @@ class ColumnError(UserError):
     """A column with a cell that cannot be used.
 
     Attributes:
-        told: where, what it is, and what to do.
+        told: where, and what it is.
+        remedy: what to do.
     """
 
-    def __init__(self, path: Path, told: str) -> None:
-        super().__init__(f"{path}: {told}")
-        self.told = told
+    def __init__(self, path: Path, told: str, remedy: str) -> None:
+        super().__init__(f"{path}: {told}; {remedy}")
+        self.told, self.remedy = told, remedy
 
 
 class TableFile(ABC):
@@ -172,8 +173,8 @@ class TableFile(ABC):
     def missing(self, name: str, rows: Sequence[int], cell: str, remedies: Remedies) -> ColumnError:
         """What to say of cells without a value."""
         further = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        told = f"column {name!r}, {self.place(rows[0])}: the value is missing ({cell!r}){further}; {remedies.missing}"
-        return ColumnError(self.path, told)
+        told = f"column {name!r}, {self.place(rows[0])}: the value is missing ({cell!r}){further}"
+        return ColumnError(self.path, told, remedies.missing)
 
     def finite(self, name: str, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         """The numbers, refused where one is infinite (as a text too large for float64 is)."""
@@ -181,7 +182,7 @@ class TableFile(ABC):
         if len(infinite):
             where = f"column {name!r}, {self.place(int(infinite[0]))}"
             raise ColumnError(
-                self.path, f"{where}: the value is not finite in float64; remove the row or correct the value"
+                self.path, f"{where}: the value is not finite in float64", "remove the row or correct the value"
             )
         return numbers
 
