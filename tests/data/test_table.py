@@ -74,7 +74,7 @@ BAD = {
     "after_blank_lines": ("a,price\n1,2\n\n\nx,3\n", r"column 'a', data row 2 \(file line 5\): 'x' is no number"),
     "after_a_long_cell": ('a,price\n"1\n",2\nw,3\n', r"data row 2 \(file line 4\): 'w' is no number; encode text"),
     "text": ("a,price\nred,2\n", "'red' is no number; encode text as numbers .* or name the inputs in data.columns"),
-    "text_target": ("a,price\n1,yes\n", "'yes' is no number; this is the target: .* family=classification data=labelled"),
+    "text_target": ("a,price\n1,yes\n", "'yes' is no number; this is the target: .* family=classification data=lab"),
     "missing_target": ("a,price\n1,\n", r"the value is missing \(''\); this is the target: remove such rows$"),
     "decimal_comma": ("a;price\n1,5;2\n", "'1,5' is no number; write decimals with a point"),
     "thousands": ('a,price\n"1,000,000",2\n', "without thousands separators"),

@@ -128,11 +128,12 @@ class TableFile(ABC):
         if len(wrong) == 1:
             raise wrong[0]
         if wrong:
-            told = "".join(f"\n  {each.told}" for each in wrong[:MOST_TOLD])
-            more = f"\n  and {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else ""
-            raise UserError(
-                f"{self.path}: {len(wrong)} of {len(columns)} columns cannot be used as they are:{told}{more}"
-            )
+            told = [f"{self.path}: {len(wrong)} of {len(columns)} columns cannot be used as they are:"]
+            for remedy in dict.fromkeys(each.remedy for each in wrong):
+                alike = [each.told for each in wrong if each.remedy == remedy]
+                more = [f"and {len(alike) - MOST_TOLD} more"] if len(alike) > MOST_TOLD else []
+                told += [f"  {each}" for each in [*alike[:MOST_TOLD], *more, f"  {remedy}"]]
+            raise UserError("\n".join(told))
         return np.stack(read, axis=1)
 
     def classes(self, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
