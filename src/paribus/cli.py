@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     for word in words:
-        if any(is_secret(name) for name in re.findall(r"[\w.]+(?=\s*[=:])", word)):
-            raise UserError(f"{word.partition('=')[0]}: {SECRET}")
+        if any(is_secret(name) for name in re.findall(r"""[\w.-]+(?=["'\s]*[=:])""", word)):
+            raise UserError(f"{re.split('[=:]', word)[0]}: {SECRET}")
     if words[:1] == ["run"] and not any(word.startswith("--key") for word in words):
         return _run(words[1:])
     if words[:2] == ["completion", "query"]:

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-SECRET = (
+RECORDED = (
     "a key is never part of a config or a command line, which are recorded; W&B takes it from `wandb login` or from "
-    "the environment variable WANDB_API_KEY. What was given is in your shell's history: make a new one"
+    "the environment variable WANDB_API_KEY"
 )
+SECRET = f"{RECORDED}. What was given is in your shell's history: make a new one"
 
 
 class UserError(Exception):
@@ -40,5 +41,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Whether what has this name is a key to an account, which must be neither recorded nor shown."""
-    return re.search(r"(^|[^a-z])api_?key$", name, re.IGNORECASE) is not None
+    """Whether what has this name, dotted or not, opens an account, so that it must be neither recorded nor shown."""
+    return re.search(r"(^|[^a-z])api[_-]?key$|^logger\..*(key|token|password|secret)$", name, re.IGNORECASE) is not None

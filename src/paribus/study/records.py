@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
@@ -16,6 +17,8 @@ CURVES_FILE = "curves.csv"
 FIT_FILE = "fit.json"
 WEIGHTS_FILE = "last.ckpt"
 STUDY_FILE = "study.json"
+KEY = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*")
+"""What a record's key may be: folders and files are called by it."""
 
 ADDED: Mapping[str, Any] = {
     "trainer.devices": 1,
@@ -166,9 +169,12 @@ def read_record(folder: Path) -> RunRecord:
         failure = data.pop("failure")
         data["measures"] = tuple(data.get("measures", ()))
         data["config"] = completed(data["config"])
-        return RunRecord(**data, rows=rows, failure=Failure(**failure) if failure else None)
+        record = RunRecord(**data, rows=rows, failure=Failure(**failure) if failure else None)
     except (TypeError, KeyError) as error:
         raise UnreadableRecord(f"{path} lacks or has an unknown field: {error}") from None
+    if not isinstance(record.key, str) or not KEY.fullmatch(record.key):
+        raise UnreadableRecord(f"{path} has the key {record.key!r}, which no run has")
+    return record
 
 
 def completed(config: Mapping[str, Any]) -> Mapping[str, Any]:
