@@ -51,6 +51,10 @@ class Mirror(Logger):
         """Destinations at which a run need not be shown here any more."""
         return (self.destination,)
 
+    def replaces(self, destination: str) -> bool:
+        """Whether showing a run anew takes it away from `destination`, where it is noted as shown."""
+        return destination == self.destination
+
     def replay(self) -> None:
         """Get ready for a run that is over, here or on another machine. Before anything is logged."""
 
@@ -89,6 +93,8 @@ def conclude(loggers: Iterable[Logger], record: RunRecord, folder: Path | None, 
 
 
 def _conclude(logger: Logger, record: RunRecord, folder: Path | None, curves: Curves) -> None:
+    if isinstance(logger, Mirror) and folder is not None:
+        forget_replaced(folder, logger)
     try:
         for step, values in curves.items():
             logger.log_metrics(values, step)
@@ -132,5 +138,16 @@ def published(folder: Path) -> Mapping[str, str]:
 
 def note_published(folder: Path, destination: str, shown: str) -> None:
     """Note that what has the hash `shown` is shown at `destination`."""
-    noted = json.dumps({**published(folder), destination: shown}, indent=1)
-    write_atomically(folder / PUBLISHED_FILE, noted, durable=False)
+    _write_notes(folder, {**published(folder), destination: shown})
+
+
+def forget_replaced(folder: Path, mirror: Mirror) -> None:
+    """Drop the notes that are not true any more once `mirror` shows anew what lies in `folder`."""
+    noted = published(folder)
+    kept = {destination: shown for destination, shown in noted.items() if not mirror.replaces(destination)}
+    if len(kept) < len(noted):
+        _write_notes(folder, kept)
+
+
+def _write_notes(folder: Path, noted: Mapping[str, str]) -> None:
+    write_atomically(folder / PUBLISHED_FILE, json.dumps(noted, indent=1), durable=False)

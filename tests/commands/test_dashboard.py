@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from paribus.cli import main
+from paribus.commands.dashboard import logged_names
+from paribus.mirror import evaluation_metrics
+from paribus.report.collect import collect
 from paribus.study.records import Row, RunRecord, write_record
 
 pytest.importorskip("wandb_workspaces", reason="needs pip install 'paribus[wandb]'")
@@ -62,6 +65,26 @@ def test_its_panels_ask_for_what_runs_log(folder):
     curves = [(each["metrics"], each["groupBy"], each["xAxis"]) for each in panels["Curves by arm"]]
     names = ("val/ece", "val/loss", "train/loss")
     assert curves == [([name], "arm.value", "trainer/global_step") for name in names]
+
+
+@pytest.mark.parametrize("name", ["the group's \\ 'own' a=b", "a&b;$(touch pwn)", "实验 🙂"])
+def test_a_group_is_asked_for_as_it_was_logged_whatever_the_folder_is_called(folder, name):
+    read = json.loads((folder / "a" / "run.json").read_text())
+    read["config"]["logger"] = {"wandb": {"entity": None, "project": "p", "group": name}}
+    (folder / "a" / "run.json").write_text(json.dumps(read))
+    folder = folder.rename(folder.parent / name)
+    assert main(["dashboard", str(folder)]) == 0
+    (runs,) = json.loads((folder / "workspace.json").read_text())["section"]["runSets"]
+    assert [each["value"] for each in runs["filters"]["filters"]] == [name]
+
+
+def test_rows_of_several_within_run_factors_have_a_name_each(folder):
+    factors = STUDY["within"] | {"shift": [0, 0.5]}
+    (folder / "study.json").write_text(json.dumps(STUDY | {"within": factors}))
+    study = collect(folder).study
+    rows = [Row({"ece": 0.1}, {"calibrator": one, "shift": two}) for one in factors["calibrator"] for two in (0, 0.5)]
+    told = evaluation_metrics(RunRecord("a", "calibrators", "finished", {}, {}, 0, tuple(rows)))
+    assert logged_names(study.metrics[0], study) == list(told)
 
 
 def test_a_workspace_that_is_sent_needs_a_key(folder, capsys, monkeypatch):

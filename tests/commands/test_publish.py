@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import time
 from dataclasses import replace
 from io import BytesIO
@@ -9,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 from PIL import Image
 
 from paribus.cli import main
-from paribus.study.records import Failure, Row, RunRecord, write_record
+from paribus.commands.publish import publish_sweep
+from paribus.loggers import wandb_client, wandb_log
+from paribus.study.records import Failure, Row, RunRecord, UnreadableRecord, read_record, write_record
 
 KEY = "0123456789abcdef" * 2 + "01234567"
 STUDY = {
@@ -220,6 +224,71 @@ def test_tensorboard_shows_the_same(folder, capsys):
     assert len(list(place.glob("events.*"))) == 1
 
 
+def test_what_is_kept_for_another_project_is_not_there_for_the_first_any_more(tmp_path, capsys):
+    leave(tmp_path, record("huber", 0))
+    for project in ("one", "two", "one"):
+        assert main(["publish", str(tmp_path), "--project", project]) == 0
+        assert "published 1 runs and the summary" in capsys.readouterr().out
+
+
+def test_what_wandb_cannot_begin_is_due_still(tmp_path, capsys):
+    leave(tmp_path, record("huber", 0))
+    (tmp_path / "wandb").write_text("a file where W&B wants a folder")
+    assert main(["publish", str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert "published 0 runs (wandb offline: paribus); 0 were there already; 2 could not be" in told.out
+    assert "training" not in told.err
+    assert not list(tmp_path.glob("**/published.json"))
+
+
+def test_a_run_whose_log_is_cut_off_is_due_still(tmp_path, capsys, monkeypatch):
+    place = leave(tmp_path, record("huber", 0))
+    whole = wandb.Run.finish
+
+    def cut(run, *given, **more):
+        whole(run, *given, **more)
+        log = Path(run.settings.sync_file)
+        assert wandb_log.ends(log)
+        log.write_bytes(log.read_bytes()[:-1])
+        monkeypatch.setattr(wandb_log, "PATIENCE", 0.0)
+
+    monkeypatch.setattr(wandb.Run, "finish", cut)  # as a disk does that is full
+    assert main(["publish", str(tmp_path)]) == 1
+    assert "is cut off" in capsys.readouterr().err
+    assert not (place / "published.json").exists()
+
+
+def test_one_study_is_published_at_a_time(tmp_path, capsys):
+    for name in ("one", "two"):
+        leave(tmp_path / name, record("huber", 0))
+    for command in (["publish", "--to", "tensorboard"], ["dashboard"]):
+        assert main([*command, str(tmp_path)]) == 2
+        assert f"one at a time: {tmp_path}/one" in capsys.readouterr().err
+
+
+def test_a_record_that_cannot_be_read_is_told(tmp_path, capsys):
+    place = leave(tmp_path, record("huber", 0))
+    foreign = leave(tmp_path, record("huber", 1))
+    (foreign / "run.json").write_text((foreign / "run.json").read_text().replace(foreign.name, "/../../../victim"))
+    assert main(["publish", str(tmp_path), "--to", "tensorboard"]) == 1
+    told = capsys.readouterr()
+    assert "published 1 runs and the summary (tensorboard); 0 were there already; 1 could not be" in told.out
+    assert "has the key '/../../../victim', which no run has" in told.err
+    (place / "run.json").write_text("{")
+    for command in (["publish", "--to", "tensorboard"], ["dashboard"]):
+        assert main([*command, str(tmp_path)]) == 2
+        assert "none of its records can be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["..", ".", "", "/../x", "a/b", "a\\b", "é", 5])
+def test_a_key_that_is_no_plain_name_makes_no_record(tmp_path, key):
+    place = leave(tmp_path, record("huber", 0))
+    read = json.loads((place / "run.json").read_text())
+    (place / "run.json").write_text(json.dumps(read | {"key": key}))
+    with pytest.raises(UnreadableRecord, match="which no run has"):
+        read_record(place)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -243,6 +312,9 @@ def test_a_mistake_is_told(folder, words, told, capsys, monkeypatch):
         f"logger.wandb.api_key={KEY}",
         f"+logger.wandb.api_key={KEY}",
         f"+logger.wandb.settings={{api_key: {KEY}}}",
+        f"+logger.wandb.settings={{'api_key': {KEY}}}",
+        f"logger.wandb.token={KEY}",
+        f"--api-key={KEY}",
         f"WANDB_API_KEY={KEY}",
     ],
 )
@@ -251,3 +323,52 @@ def test_a_key_in_an_override_is_refused_and_not_repeated(word, capsys):
     told = capsys.readouterr().err
     assert "the environment variable WANDB_API_KEY" in told
     assert KEY not in told
+
+
+@pytest.mark.parametrize(
+    "word", ["logger.wandb.entity=${oc.env:WANDB_API_KEY}", "logger.wandb.tags=[a-${oc.env:WANDB_API_KEY}]"]
+)
+def test_a_key_in_a_resolved_config_is_refused_and_not_written(word, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    assert main(["plan", "data=line", "logger=wandb", word]) == 2
+    told = capsys.readouterr().err
+    assert "has what WANDB_API_KEY has" in told
+    assert KEY not in told
+
+
+def test_a_server_is_told_without_its_password(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(wandb_client, "_unreachable", [])
+    monkeypatch.setattr(wandb_client, "_server", lambda: "http://me:secret@127.0.0.1:9")
+    assert not wandb_client.is_reachable(tmp_path)
+    told = capsys.readouterr().err
+    assert "http://127.0.0.1:9 cannot be reached" in told
+    assert "secret" not in told
+
+
+def test_each_experiment_stages_its_own_tables_unless_the_user_says_where(tmp_path, monkeypatch):
+    monkeypatch.setattr(wandb_client, "_own_places", {})
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name in ("a", "b"):
+        wandb_client.prepare_wandb(tmp_path / name, offline=True)
+        assert os.environ["WANDB_DATA_DIR"] == str(tmp_path / name / "wandb" / "data")
+    monkeypatch.setenv("WANDB_DATA_DIR", "elsewhere")
+    wandb_client.prepare_wandb(tmp_path / "c", offline=True)
+    assert os.environ["WANDB_DATA_DIR"] == "elsewhere"
+
+
+def test_variables_that_the_config_overrides_are_told_once(tmp_path, capsys, monkeypatch):
+    wandb_client._tell_disregarded.cache_clear()
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    for _ in range(2):
+        wandb_client.prepare_wandb(tmp_path, offline=True)
+    assert capsys.readouterr().err.count("WANDB_MODE is disregarded") == 1
+
+
+def test_a_summary_that_cannot_be_made_leaves_the_sweep_as_it_was(tmp_path, capsys, monkeypatch):
+    leave(tmp_path, record("huber", 0))
+    monkeypatch.setattr("paribus.commands.publish.report", lambda folder: 1 / 0)
+    publish_sweep(tmp_path, {"tensorboard": {"_target_": "paribus.loggers.TensorBoard"}})
+    assert "the sweep is recorded, and not published: ZeroDivisionError" in capsys.readouterr().err

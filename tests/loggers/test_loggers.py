@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,9 @@ from paribus.config.loading import open_tree
 from paribus.errors import UserError
 from paribus.job import Job, run_job
 from paribus.loggers import Wandb
-from paribus.loggers.naming import run_id, run_name
+from paribus.loggers.exhibit import Table
+from paribus.loggers.naming import run_id, run_name, safe_id
+from paribus.loggers.tensor_board import markdown
 from paribus.mirror import conclude
 from paribus.study.keys import train_key
 from paribus.study.records import Row, RunRecord
@@ -231,7 +234,20 @@ def test_a_run_outside_of_the_study_is_named_by_its_choices():
 
 
 def test_an_id_has_only_what_wandb_allows():
-    assert run_id(named(3, "huber")) == "a_b-0123456789ab"
+    assert re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", run_id(named(3, "huber")))
+
+
+def test_texts_that_differ_make_ids_that_differ_and_end_in_the_key():
+    names = ["first", "实验一", "实验二", "my exp", "my_exp", f"a{'x' * 60}", f"b{'x' * 60}"]
+    ids = [safe_id(f"{name}-0123456789ab") for name in names]
+    assert ids[0] == "first-0123456789ab"
+    assert len(set(ids)) == len(names)
+    assert all(each.endswith("-0123456789ab") and len(each) <= 64 for each in ids)
+
+
+def test_a_cell_stays_in_its_row():
+    lines = markdown(Table(("reason",), [["a|b\nc"]])).splitlines()
+    assert lines == ["| reason |", "| --- |", r"| a\|b c |"]
 
 
 class Failing(Logger):

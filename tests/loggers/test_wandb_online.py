@@ -211,29 +211,32 @@ def test_without_a_network_all_is_kept_and_can_be_sent_later(tmp_path):
         assert {run["exit_code"] for run in server.runs.values()} == {0}
 
 
-def test_a_run_that_goes_on_from_its_checkpoint_goes_on_in_wandb(tmp_path):
-    """Killed half-way, its log cut off: what is sent has each step once, whichever leg took it."""
+@pytest.mark.parametrize("offline", [True, False])
+def test_a_run_that_goes_on_from_its_checkpoint_goes_on_in_wandb(tmp_path, offline):
+    """Killed half-way, its log cut off: W&B has each step once, whichever leg took it, and whatever was sent of it."""
     (tmp_path / "home").mkdir()
     words = ["run", "name=long", "logger=wandb", "trainer.max_steps=12000", "trainer.validate_every=200"]
-    words += ["trainer.resume_seconds=0.1"]
-    own = {"HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
-    leg = subprocess.Popen([sys.executable, "-m", "paribus", *words], cwd=tmp_path, env=os.environ | own)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("runs/long/*/resume.ckpt")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(1)
-    leg.send_signal(signal.SIGKILL)
-    leg.wait()
-    said = paribus(*words, server="http://127.0.0.1:9", folder=tmp_path)
-    assert "goes on from step" in said
-    (key,) = [path.parent.name for path in tmp_path.glob("runs/long/*/run.json")]
-    assert PUBLISHED_FILE in {path.name for path in (tmp_path / "runs" / "long" / key).iterdir()}
+    words += ["trainer.resume_seconds=0.1", f"logger.wandb.offline={offline}"]
     with WandbServer() as server:
-        tool = f"{sys.executable} -m wandb sync runs/long/wandb/offline-run-*"
-        sending = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": server.url} | own
-        subprocess.run(
-            tool, shell=True, cwd=tmp_path, env=os.environ | sending, check=True, timeout=300, capture_output=True
-        )
+        own = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": server.url, "HOME": str(tmp_path / "home")}
+        environment = os.environ | own | {"OMP_NUM_THREADS": "1"}
+        leg = subprocess.Popen([sys.executable, "-m", "paribus", *words], cwd=tmp_path, env=environment)
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("runs/long/*/resume.ckpt")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        leg.send_signal(signal.SIGKILL)
+        leg.wait()
+        said = paribus(*words, server=server.url, folder=tmp_path)
+        assert "goes on from step" in said
+        (key,) = [path.parent.name for path in tmp_path.glob("runs/long/*/run.json")]
+        assert PUBLISHED_FILE in {path.name for path in (tmp_path / "runs" / "long" / key).iterdir()}
+        if offline:
+            assert not server.runs
+            tool = f"{sys.executable} -m wandb sync runs/long/wandb/offline-run-*"
+            subprocess.run(
+                tool, shell=True, cwd=tmp_path, env=environment, check=True, timeout=300, capture_output=True
+            )
         (run,) = server.runs.values()
         assert run["exit_code"] == 0
         steps = [row["trainer/global_step"] for row in run["history"] if "val/loss" in row]

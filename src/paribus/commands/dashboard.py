@@ -3,24 +3,26 @@
 import json
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
-from paribus.commands.publish import Wanted
+from paribus.commands.publish import Wanted, collect_one_study
 from paribus.errors import UserError
 from paribus.loggers.naming import level_key, require
 from paribus.loggers.summary import figure_name
 from paribus.loggers.wandb_client import prepare_wandb
 from paribus.loggers.weights_and_biases import STEP
 from paribus.mirror import note_published, published
-from paribus.report.collect import Collected, collect
+from paribus.report.collect import Collected
 from paribus.report.curves import TRAINING, read_curves
+from paribus.study.factors import Factor, Metric
 from paribus.study.levels import label
 from paribus.study.records import CURVES_FILE, write_atomically
-from paribus.study.structure import Factor, Metric, Study
+from paribus.study.structure import Study
 
 WORKSPACE_FILE = "workspace.json"
 MOST_METRICS, MOST_DRAWN, MOST_RUNS = 6, 2, 100
@@ -32,12 +34,12 @@ def dashboard_command(folder: Path, wanted: Wanted) -> int:
     """Write the workspace's specification into the folder, and send it if it is to be sent; the exit code.
 
     Raises:
-        UserError: a package, a key or the entity is missing.
+        UserError: a package, a key or the entity is missing; or there are no records of one study.
     """
-    collected = collect(folder)
+    collected = collect_one_study(folder)
     node = wanted.nodes(list(collected.records.values()))["wandb"]
     require("wandb_workspaces", "wandb")
-    workspace = workspace_of(collected, node["entity"] or "", node["project"])
+    workspace = workspace_of(collected, node["entity"] or "", node["project"], node["group"])
     path = folder / WORKSPACE_FILE
     write_atomically(path, specification(workspace))
     print(f"workspace: {path}")
@@ -73,22 +75,22 @@ def internal_name(workspace: Any) -> str:
     return f"nw-{digits[:11]}-v"
 
 
-def workspace_of(collected: Collected, entity: str, project: str) -> Any:
+def workspace_of(collected: Collected, entity: str, project: str, group: str) -> Any:
     """The workspace of a study: verdicts and paired differences, metrics by factor, curves by arm, failures."""
     from wandb_workspaces import expr
     from wandb_workspaces import workspaces as ws
 
     study = collected.study
-    # The library writes the filter as a line of code, without escaping what is quoted in it.
-    own = "" if set(collected.name) & set("'\\") else expr.And(expr.Metric("Group") == collected.name)
+    # The library reads the filter as a line of code, after replacing what looks like an operator, in quotes too.
+    quoted = "".join(letter if letter.isalnum() else f"\\U{ord(letter):08x}" for letter in group)
     shown = [column for metric in study.metrics[:MOST_METRICS] for column in logged_names(metric, study)]
     settings = ws.RunsetSettings(
-        filters=own,
+        filters=f"Metric('Group') == '{quoted}'",
         groupby=[expr.Config("arm")],
         pinned_columns=["summary:status", *(f"summary:{name}" for name in shown)],
     )
     return ws.Workspace(
-        name=f"Paribus: {collected.name}",
+        name=f"Paribus: {admitted(collected.name)}",
         entity=entity,
         project=project,
         sections=[
@@ -101,6 +103,11 @@ def workspace_of(collected: Collected, entity: str, project: str) -> Any:
         runset_settings=settings,
         auto_generate_panels=False,
     )
+
+
+def admitted(name: str) -> str:
+    """A name with a stroke for each letter that W&B's library refuses in a workspace's: symbols, of money too."""
+    return "".join("_" if unicodedata.category(letter) in ("So", "Sk", "Sm", "Sc", "Cs") else letter for letter in name)
 
 
 def section(name: str, panels: Iterable[Any]) -> Any:
@@ -177,9 +184,9 @@ def curve_names(collected: Collected) -> list[str]:
 
 
 def logged_names(metric: Metric, study: Study) -> list[str]:
-    """What loggers call a metric: one name for each level of the within-run factor, if there is one."""
-    levels = [[f"{factor.name}={label(level)}" for level in factor.levels] for factor in study.within[:1]]
-    return ["/".join(("evaluation", *part, metric.name)) for part in (zip(*levels, strict=True) if levels else [()])]
+    """What loggers call a metric: one name for each combination of levels of the within-run factors."""
+    levels = [[f"{factor.name}={label(level)}" for level in factor.levels] for factor in study.within]
+    return ["/".join(("evaluation", *cell, metric.name)) for cell in product(*levels)]
 
 
 def config_key(factor: Factor) -> str:

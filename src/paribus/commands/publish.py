@@ -13,7 +13,7 @@ from paribus.job import Job
 from paribus.loggers.naming import SUMMARY
 from paribus.loggers.replay import Nodes, is_shown, job_of, replay
 from paribus.loggers.summary import summary_config, summary_exhibit
-from paribus.mirror import Mirror, fingerprint, note_published
+from paribus.mirror import Mirror, fingerprint, forget_replaced, note_published
 from paribus.report import report
 from paribus.report.collect import Collected, collect
 from paribus.study.declaration import COMMAND, LEVELS_RUN, earlier_declaration
@@ -56,7 +56,7 @@ class Wanted:
 
 def publish_command(folder: Path, wanted: Wanted, *, again: bool) -> int:
     """Publish what is not published yet, say what was, and how to send it; the exit code."""
-    collected = collect(folder)
+    collected = collect_one_study(folder)
     done = publish(collected, wanted.nodes(list(collected.records.values())), again=again)
     running = sum(record.status == "running" for record in collected.records.values())
     if running:
@@ -64,6 +64,22 @@ def publish_command(folder: Path, wanted: Wanted, *, again: bool) -> int:
     print(done.text())
     kept_here = wanted.online and done.send
     return 1 if done.problems or kept_here else 0
+
+
+def collect_one_study(folder: Path) -> Collected:
+    """The records of the study in `folder`; what cannot be read of them is told on stderr.
+
+    Raises:
+        UserError: there are none, or they lie deeper: in the folders of other studies, whose runs are theirs.
+    """
+    collected = collect(folder)
+    for line in collected.unreadable:
+        print(f"paribus: {line}", file=sys.stderr)
+    if not collected.records:
+        raise UserError(f"{folder}: none of its records can be read")
+    if others := sorted({str(place.parent) for place in collected.places.values() if place.parent != folder}):
+        raise UserError(f"{folder} is not the folder of one study; take one at a time: {', '.join(others)}")
+    return collected
 
 
 @dataclass(frozen=True)
@@ -117,7 +133,7 @@ def publish(collected: Collected, nodes: Nodes, *, again: bool = False) -> Publi
         new,
         len(jobs) - shown.shown - len(shown.problems),
         tuple(mirror.destination for mirror in mirrors),
-        (*shown.problems, *problems),
+        (*collected.unreadable, *shown.problems, *problems),
         " ; ".join(command for mirror in mirrors if (command := mirror.send)),
     )
 
@@ -134,6 +150,7 @@ def _publish_summary(collected: Collected, mirrors: Sequence[Mirror], again: boo
     exhibit, problems = summary_exhibit(report(collected.folder)), []
     for mirror in due:
         try:
+            forget_replaced(collected.folder, mirror)
             mirror.replay()
             try:
                 mirror.log_exhibit(exhibit, 0)
@@ -177,9 +194,10 @@ def publish_sweep(folder: Path, nodes: Nodes | None) -> None:
     if not nodes:
         return
     try:
-        done = publish(collect(folder), nodes)
-    except (UserError, OSError) as error:
-        print(f"paribus: the sweep is recorded, and not published: {error}", file=sys.stderr)
+        done = publish(collect_one_study(folder), nodes)
+    except Exception as error:
+        told = str(error) if isinstance(error, UserError | OSError) else f"{type(error).__name__}: {error}"
+        print(f"paribus: the sweep is recorded, and not published: {told}", file=sys.stderr)
         return
     if done.where:
         print(done.text())

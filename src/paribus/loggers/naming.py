@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from hashlib import blake2b
 from importlib import import_module
 from typing import Any
 
@@ -9,10 +10,11 @@ from paribus.errors import UserError
 from paribus.job import Job
 from paribus.study.levels import Cell, label
 from paribus.study.matching import NoLevel, Placer
+from paribus.study.parsing import parse_study
 from paribus.study.records import RunRecord
-from paribus.study.structure import parse_study
 
 MAIN_CHOICES = ("data", "network", "objective", "optimizer")
+LONGEST_ID = 64
 SUMMARY = "summary"
 """Stands for a key in the job of a study's summary, which is shown beside the runs."""
 
@@ -39,8 +41,12 @@ def run_id(job: Job) -> str:
 
 
 def safe_id(text: str) -> str:
-    """`text` with nothing in it that W&B does not allow in an id."""
-    return re.sub(r"[^a-zA-Z0-9_.-]", "_", text)[-64:]
+    """`text` as W&B allows it in an id; where that alters it, a hash tells it from others."""
+    plain = re.sub(r"[^a-zA-Z0-9_.-]", "_", text)
+    if plain == text and len(text) <= LONGEST_ID:
+        return text
+    digits = blake2b(text.encode(), digest_size=4).hexdigest()
+    return f"{digits}-{plain[len(digits) + 1 - LONGEST_ID :]}"
 
 
 def shown_config(job: Job) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from paribus.job import Job
 from paribus.loggers.exhibit import Exhibit, Table
-from paribus.loggers.naming import require, run_name, shown_config
+from paribus.loggers.naming import require, run_name, safe_id, shown_config
 from paribus.mirror import Mirror
 from paribus.study.numbers import number
 from paribus.study.records import RunRecord
@@ -35,7 +35,7 @@ class TensorBoard(TensorBoardLogger, Mirror):
 
     def __init__(self, job: Supplied[Job]) -> None:
         require("tensorboard", "tensorboard")
-        version = f"{re.sub(r'[^a-zA-Z0-9_=.,+-]+', '_', run_name(job))[:150]}-{job.key}"
+        version = f"{re.sub(r'[^a-zA-Z0-9_=.,+-]+', '_', run_name(job))[:150]}-{safe_id(job.key)}"
         super().__init__(job.folder.parent, name="tensorboard", version=version, default_hp_metric=False)
         self._job = job
 
@@ -76,7 +76,11 @@ def markdown(table: Table) -> str:
     """A table as TensorBoard shows text."""
     rows = [[number(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in table.rows]
     lines = [table.columns, ["---"] * len(table.columns), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(_in_a_cell(text) for text in line) + " |" for line in lines)
+
+
+def _in_a_cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
 
 
 def _pixels(png: bytes) -> Any:

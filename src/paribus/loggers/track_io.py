@@ -22,17 +22,20 @@ class Trackio(Mirror):
     """Logs to trackio, beside the records: `TRACKIO_DIR=<output>/<experiment>/trackio trackio show`.
 
     Args:
-        project: the project in trackio.
+        project: the project in trackio, which makes a folder of it.
         job: what is run.
 
     Raises:
         UserError: trackio is not installed.
+        ValueError: the project is not the name of one folder.
     """
 
     destination = "trackio"
 
     def __init__(self, project: str, job: Supplied[Job]) -> None:
         super().__init__()
+        if project.startswith(".") or "/" in project:
+            raise ValueError(f"project is {project!r}, expected a plain name without / and not starting with a point")
         # Read when trackio is imported: in the home folder unless told otherwise.
         os.environ.setdefault("TRACKIO_DIR", str((job.folder.parent / "trackio").absolute()))
         require("trackio", "dashboard")
@@ -42,7 +45,7 @@ class Trackio(Mirror):
     @property
     def name(self) -> str:
         """The run's name, which is what tells runs apart."""
-        return f"{run_name(self.job)} ({self.job.key})"
+        return f"{run_name(self.job)} ({self.job.key})".replace("/", "_")  # trackio makes folders of it
 
     @property
     def version(self) -> str:

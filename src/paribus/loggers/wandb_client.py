@@ -1,6 +1,7 @@
 """What lies between runs and W&B's server: where its files go, the key, whether it answers, what is sent later."""
 
 import os
+import re
 import shlex
 import sys
 from functools import lru_cache
@@ -16,6 +17,10 @@ SET_ASIDE = "superseded"
 """Folder for what earlier attempts at runs left."""
 PROBE_SECONDS = 5.0
 """How long a server is waited for to answer at all."""
+DISREGARDED = ("WANDB_MODE", "WANDB_PROJECT")
+"""Variables of the environment that W&B's client reads where a program says nothing; here the config says it."""
+_own_places: dict[str, str] = {}
+"""Where W&B's files go because it was said here, for the experiment before, rather than by the user."""
 _unreachable: list[str] = []
 """Why the server cannot be reached, once that is known: it is not waited for again, here and in forked processes."""
 
@@ -40,10 +45,12 @@ def prepare_wandb(folder: Path, offline: bool) -> bool:
     require("wandb", "wandb")
     import wandb
 
+    _tell_disregarded()
     own = folder / "wandb"
     # Tables are staged as artifacts, in the home folder unless told otherwise.
-    os.environ.setdefault("WANDB_DATA_DIR", str((own / "data").absolute()))
-    os.environ.setdefault("WANDB_CACHE_DIR", str((own / "cache").absolute()))
+    for name, place in (("WANDB_DATA_DIR", own / "data"), ("WANDB_CACHE_DIR", own / "cache")):
+        if os.environ.get(name) in (None, _own_places.get(name)):
+            os.environ[name] = _own_places[name] = str(place.absolute())
     if offline or not is_reachable(folder):
         return False
     try:
@@ -55,11 +62,21 @@ def prepare_wandb(folder: Path, offline: bool) -> bool:
     return True
 
 
+@lru_cache
+def _tell_disregarded() -> None:
+    if found := [name for name in DISREGARDED if os.environ.get(name)]:
+        told = "the config says where runs go, and whether: logger.wandb.project, logger.wandb.offline, logger=none"
+        print(
+            f"paribus: {' and '.join(found)} {'is' if len(found) == 1 else 'are'} disregarded; {told}", file=sys.stderr
+        )
+
+
 def is_reachable(folder: Path) -> bool:
     """Whether W&B's server answers. Asked before a run is begun: one that was begun in vain cannot be kept instead."""
     if not _unreachable and (reason := _unanswered(_server())):
         _unreachable.append(reason)
-        told = f"W&B's server {_server()} cannot be reached ({reason}); runs are kept on the disk, to be sent later"
+        server = re.sub(r"//[^/@]*@", "//", _server())  # without the password that may stand there
+        told = f"W&B's server {server} cannot be reached ({reason}); runs are kept on the disk, to be sent later"
         print(f"paribus: {told}: {sync_command(folder)}", file=sys.stderr)
     return not _unreachable
 

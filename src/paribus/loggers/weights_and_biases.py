@@ -15,6 +15,7 @@ from paribus.job import Job
 from paribus.loggers.exhibit import Exhibit, Table
 from paribus.loggers.naming import run_id, run_name, shown_config
 from paribus.loggers.wandb_client import give_up, prepare_wandb, set_aside, sync_command
+from paribus.loggers.wandb_log import ends
 from paribus.mirror import Curves, Mirror
 from paribus.study.records import RunRecord
 from paribus.supplied import Supplied
@@ -22,6 +23,8 @@ from paribus.training import RESUME_FILE
 from paribus.training.callbacks import ResumeCheckpoint
 
 STEP = "trainer/global_step"
+OFFLINE = "wandb offline:"
+"""What the destination of runs begins with that are kept on the disk."""
 INIT_SECONDS, FINISH_SECONDS = 30.0, 120.0
 """How long a server is waited for: to begin a run, to take in the rest of one at its end."""
 
@@ -74,7 +77,7 @@ class Wandb(WandbLogger, Mirror):
             config=shown_config(job),
             mode="online" if sent else "offline",
             reinit="create_new",
-            resume=None,  # what an earlier attempt logged is replaced, unless this one goes on from its checkpoint
+            resume=None,  # what an earlier attempt logged is replaced; it may have died before all of it was sent
             settings=Settings(
                 console="off",
                 silent=True,
@@ -100,20 +103,22 @@ class Wandb(WandbLogger, Mirror):
     @property
     def covers(self) -> tuple[str, ...]:
         """What has been sent need not be kept to be sent."""
-        return (self.destination, self.destination.replace("wandb offline", "wandb online"))
+        return (self.destination, self.destination.replace(OFFLINE, "wandb online:"))
+
+    def replaces(self, destination: str) -> bool:
+        """Of what is kept on the disk there is one, whichever project it is for."""
+        both_kept = destination.startswith(OFFLINE) and self.destination.startswith(OFFLINE)
+        return both_kept or super().replaces(destination)
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
         """The W&B run; Lightning's own logger would share one that the process has open already."""
         if self._experiment is None:
-            goes_on, offline = self._checkpoint.exists(), self._wandb_init["mode"] == "offline"
-            if goes_on and not offline:
-                self._wandb_init["resume"] = "allow"
             self._experiment = self._opened()
             self._experiment.define_metric(STEP)
             self._experiment.define_metric("*", step_metric=STEP, step_sync=True)
-            for step, values in earlier_curves(self._checkpoint).items() if goes_on and offline else ():
+            for step, values in earlier_curves(self._checkpoint).items() if self._checkpoint.exists() else ():
                 self._experiment.log({**values, STEP: step})
         return self._experiment
 
@@ -128,7 +133,7 @@ class Wandb(WandbLogger, Mirror):
             return wandb.init(**self._wandb_init)
         except (wandb.Error, OSError) as error:  # its id is taken in this process now: another mode cannot be tried
             self._failure = error
-            print(f"paribus: W&B has no run {self._wandb_init['id']}: {error}; training goes on", file=sys.stderr)
+            print(f"paribus: W&B has no run {self._wandb_init['id']}: {error}", file=sys.stderr)
             return wandb.init(mode="disabled", reinit="create_new")
 
     def replay(self) -> None:
@@ -142,11 +147,9 @@ class Wandb(WandbLogger, Mirror):
         """Log tables, charts and pictures, and how the run ended.
 
         Raises:
-            wandb.Error: the run could not be begun.
+            wandb.Error, OSError: the run could not be begun.
         """
-        run = self.experiment
-        if self._failure:
-            raise self._failure
+        run = self._begun()
         run.config.update({"provenance": dict(record.provenance)})
         self.log_exhibit(Exhibit.of(record, folder), record.steps)
         ending = {name: getattr(record, name) for name in ("status", "seconds", "cpu_seconds", "peak_memory", "key")}
@@ -154,14 +157,24 @@ class Wandb(WandbLogger, Mirror):
         run.summary.update(ending | failure)
 
     def log_exhibit(self, exhibit: Exhibit, step: int) -> None:
-        """Log tables, as charts where they are drawn, pictures and pages."""
+        """Log tables, as charts where they are drawn, pictures and pages.
+
+        Raises:
+            wandb.Error, OSError: the run could not be begun.
+        """
         import wandb
 
         shown = {name: _shown(table) for name, table in exhibit.tables.items()}
         shown |= {name: _image(each.png, each.caption) for name, each in exhibit.pictures.items()}
         shown |= {name: wandb.Html(path.read_text(), inject=False) for name, path in exhibit.pages.items()}
         if shown:
-            self.experiment.log({**shown, STEP: step})
+            self._begun().log({**shown, STEP: step})
+
+    def _begun(self) -> Any:
+        run = self.experiment
+        if self._failure:
+            raise self._failure
+        return run
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -169,6 +182,7 @@ class Wandb(WandbLogger, Mirror):
 
         Raises:
             TimeoutError: not all could be sent; it is on the disk.
+            OSError: it is not all on the disk, which has no room for it.
         """
         if status == "success":
             return
@@ -177,6 +191,9 @@ class Wandb(WandbLogger, Mirror):
         except TimeoutError:
             give_up(f"{FINISH_SECONDS:g} s were not enough to send a run")
             raise
+        log = self.experiment.settings.sync_file
+        if not self._failure and self._wandb_init["mode"] == "offline" and not ends(Path(log)):
+            raise OSError(f"{log} is cut off: is there room on the disk?")
 
 
 def earlier_curves(checkpoint: Path) -> Curves:
