@@ -1,5 +1,6 @@
 """The site of docs/: a page for every choice, with what the code says; links that hold; nothing fetched to show it."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from paribus.config.tree import config_groups
-from paribus.study.numbers import number
+from paribus.study.numbers import estimate, interval, number
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "docs" / "site"
@@ -43,11 +44,53 @@ def test_a_page_says_what_code_and_file_say(site):
     assert (
         f"| `delta` | `{yaml.safe_load((ROOT / 'conf' / 'objective' / 'huber.yaml').read_text())['delta']}` |" in page
     )
-    assert "`tests/objectives/test_influence.py`: Every regression loss against its exact value" in page
+    assert "- `tests/objectives/test_influence.py`: Every regression loss against its exact value" in page
     study = yaml.safe_load((ROOT / "experiments" / "robust_regression_demo" / "verdicts.json").read_text())
     (judged,) = (each for each in study if each["id"] == "auto-mpg-huber-20")
     assert f"| {judged['status']} | huber has lower mae than squared" in page
     assert f"squared / huber = {number(judged['findings'][0]['estimate'])} [" in page
+
+
+@pytest.mark.slow
+def test_tests_of_a_class_are_those_that_import_it(site):
+    (linear,) = (choice for choice in site.choices()["network"] if choice.name == "linear")
+    (told,) = site.oracles.holding(linear.target, "network", "linear")
+    assert "- `tests/networks/test_linear.py` (1 test): Linear and polynomial networks" in told
+    assert "nn.Linear" in (ROOT / "tests" / "networks" / "test_residual.py").read_text()
+    assert "test_residual" not in told
+    assert all(line.partition(": ")[2] for line in told.splitlines())
+
+
+def test_studies_in_which_a_choice_is_an_arm_are_told(site):
+    found = site.results.found("objective", "tukey")
+    row = next(line for line in "\n".join(found).splitlines() if "`excess_mse`" in line)
+    study = ROOT / "experiments" / "efficiency" / "comparisons.csv"
+    (own,) = (each for each in csv.DictReader(study.open()) if each["arm"] == "objective=tukey")
+    numbers = [float(own[name]) for name in ("estimate", "low", "high")]
+    assert numbers[1] < 0 < numbers[2]
+    assert row.startswith("| `objective=tukey` against `objective=squared` ([efficiency](")
+    told = f"not clear: difference {estimate(*numbers)} {interval(*numbers[1:])}, n = {own['n']} |"
+    assert row.endswith(told)
+    for group, name in (("objective", "hinge"), ("constraint", "spectral_norm")):
+        assert "[gan_objectives](" in "\n".join(site.results.found(group, name))
+    assert site.results.found("objective", "nothing")[1:] == ["No published study compares it, or chooses it by name."]
+
+
+@pytest.mark.slow
+def test_formulas_stay_as_they_are_and_nothing_is_said_twice(site):
+    found = {(group, choice.name): choice for group, choices in site.choices().items() for choice in choices}
+    page = site.page(found["calibrator", "bayesian"])
+    assert "(1 - p_b))\nP(hit | p in b, M) = (m_b + 2 p_b) / (N_b + 2)\n```" in page
+    assert "Within-run factor" not in page
+    assert "```text\nv <- momentum v + g,   w <- w - lr v\n```" in site.page(found["optimizer", "momentum"])
+    for key, option in found["objective", "elbo"].options.items():
+        told = site.meaning(key, option)
+        assert told.count("over which the weight climbs") == (key == "ramp"), told
+    assert site.repeats("null: none", "decay; null for the weights as they are")
+    assert not site.repeats("0.01 in the paper", "above 0")
+    dashes = [site.meaning(key, each) for (group, _), one in found.items() for key, each in one.options.items()
+              if group == "optimizer"]  # fmt: skip
+    assert "\N{EN DASH}" not in dashes
 
 
 @pytest.mark.slow
@@ -57,7 +100,8 @@ def test_every_objective_has_a_source_and_what_is_ours_an_oracle(site):
             page = site.page(choice)
             if group not in ("trainer", "logger"):
                 assert "## Oracle" in page, f"{group}={choice.name}: no test names its class"
-            if group in ("objective", "penalty", "calibrator") and choice.name not in ("none", "reconstruction"):
+            sourced = ("objective", "penalty", "constraint", "calibrator", "prior", "optimizer")
+            if group in sourced and choice.name not in ("none", "reconstruction"):
                 assert "**Source:**" in page, f"{group}={choice.name}"
             for key, option in choice.options.items():
                 assert f"| `{key}` |" in page

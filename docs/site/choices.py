@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,17 @@ class Choice:
         return {key.value: value for key, value in self.node.value}
 
     @cached_property
+    def head(self) -> list[str]:
+        """The comment lines at the head of the file."""
+        lines = takewhile(lambda line: line.startswith("#"), self.text.splitlines())
+        return [line.removeprefix("#").removeprefix(" ") for line in lines]
+
+    @cached_property
     def description(self) -> str:
-        """The first comment of the file."""
-        lines = (line.lstrip("# ").strip() for line in self.text.splitlines() if line.startswith("#"))
-        return next(lines, "")
+        """The first comment of its file; where it has none of its own, the first sentence of its class."""
+        if self.siblings:
+            return next(iter(self.head), "")
+        return " ".join((inspect.getdoc(self.target) or "").partition("\n\n")[0].split())
 
     @cached_property
     def brought(self) -> list[str]:
@@ -113,8 +121,8 @@ def arguments(owner: type | None) -> dict[str, str]:
     told: dict[str, str] = {}
     for each in owner.__mro__ if owner else ():
         section = re.search(r"\nArgs:\n(.*?)(?=\n\S|\Z)", inspect.cleandoc(each.__doc__ or ""), re.DOTALL)
-        entry = r"^ {4}([\w, ]+): (.*?)(?=^ {4}[\w, ]+: |\Z)"
+        entry = r"^ {4}(\w[\w, \n]*?): (.*?)(?=^ {4}\w|\Z)"
         for names, text in re.findall(entry, section[1] if section else "", re.DOTALL | re.MULTILINE):
             if not re.fullmatch(r"see `\w+`\.?\s*", text):
-                told = dict.fromkeys(names.split(", "), " ".join(text.split())) | told
+                told = dict.fromkeys(re.split(r",\s+", names), " ".join(text.split())) | told
     return told

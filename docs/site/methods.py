@@ -59,12 +59,22 @@ def cell(text: str) -> str:
 def prose(target: object) -> list[str]:
     """The paragraphs of a docstring before its arguments; its source may stand in the module's."""
     text = re.split(r"\n(?:Args|Raises|Attributes|Returns):\n", inspect.getdoc(target) or "")[0]
+    text = re.sub(r"\s*Arguments as `\w+`\.", "", text)
     if "Source:" not in text:
         module = inspect.getdoc(inspect.getmodule(target)) or ""
         text += "\n\n" + "Source:".join(["", *module.split("Source:")[1:]])
-    paragraphs = re.split(r"\n\n|\n(?=- )|(?=Source:)", text)
-    shown = [escaped(each).replace("Source:", "**Source:**", 1) for each in paragraphs]
-    return [each for each in shown if each.strip()]
+    return paragraphs(text)
+
+
+def paragraphs(text: str) -> list[str]:
+    """Text of a docstring or comment as paragraphs of Markdown; what is indented stays as it is, as code."""
+    found = []
+    for each in re.split(r"\n\n|\n(?=- )|(?=Source:)", text):
+        if re.match(r" {4}", each):
+            found.append(f"```text\n{inspect.cleandoc(each)}\n```")
+        elif each.strip():
+            found.append(escaped(each).replace("Source:", "**Source:**", 1))
+    return found
 
 
 def table(head: str, rows: Sequence[Sequence[str]]) -> str:
@@ -78,17 +88,13 @@ def page(choice: Choice) -> str:
     """The page of a choice: formula, source, options with defaults, oracle, and what studies found."""
     target, title = choice.target, GROUPS[choice.group][0]
     word = "evaluation=calibration" if choice.group == "calibrator" else f"{choice.group}={choice.name}"
-    told = [
-        "---\norphan: true\n---",
-        f"[{title}](../{choice.group}.md)",
-        f"# {choice.name}",
-        escaped(choice.description),
-    ]
+    told = ["---\norphan: true\n---", f"[{title}](../{choice.group}.md)", f"# {choice.name}"]
+    told += paragraphs("\n".join(choice.head)) if choice.siblings else []
     told.append(f"On the command line: `{word}`." + (f" Class: `{dotted(target)}`." if target else ""))
     if target is not None and target.__module__.startswith("paribus"):
         told += prose(target)
     elif target is not None:
-        told.append("PyTorch's own, whose documentation has the algorithm and its source.")
+        told.append("PyTorch's own.")
     if choice.base:
         told.append(f"As [{choice.base.name}]({choice.base.name}.md), but for the options that its file sets.")
     brought = [entry.replace("override ", "").partition("@")[0].strip("/ ") for entry in choice.brought if "/" in entry]
@@ -105,10 +111,11 @@ def page(choice: Choice) -> str:
         rows = [(f"`{key}`", default(option), meaning(key, option)) for key, option in choice.options.items()]
         told += ["## Options", table("option | default | meaning", rows)]
     told += measured(target)
-    held = oracles.holding(target, f"{choice.group}={choice.name}", choice.group)
+    held = oracles.holding(target, choice.group, choice.name)
     if held:
-        told += ["## Oracle", "The tests that hold it, and against what:", *held]
-    return "\n\n".join([*told, *results.found(choice.group, choice.name)]) + "\n"
+        told += ["## Oracle", "Tests that use its class, and what their files hold it against:", *held]
+    found = results.found(choice.group, choice.name) if choice.group not in ("trainer", "logger") else []
+    return "\n\n".join([*told, *found]) + "\n"
 
 
 def dotted(target: type) -> str:
@@ -123,9 +130,16 @@ def default(option: Option) -> str:
 
 
 def meaning(key: str, option: Option) -> str:
-    """What the docstring says of an option, and what the file adds."""
-    said = arguments(option.owner).get(key.rpartition(".")[2], "").rstrip(".")
-    return cell(said if option.comment in said else f"{said}; {option.comment}".removeprefix("; "))
+    """What the docstring says of an option, and what the file adds: parts of its comment with words of their own."""
+    said = arguments(option.owner).get(key.rpartition(".")[2], "").rstrip(".").replace("None", "null")
+    added = [part for part in option.comment.split("; ") if part and not repeats(part, said)]
+    return cell("; ".join([*([said] if said else []), *added]))
+
+
+def repeats(part: str, said: str) -> bool:
+    """Whether at most a third of the words are new."""
+    words, known = (re.findall(r"[\w.]*\w", text.lower().replace("none", "null")) for text in (part, said))
+    return 3 * sum(word not in known for word in words) <= len(words)
 
 
 def measured(target: type | None) -> list[str]:
@@ -144,7 +158,7 @@ def metric_page() -> str:
         told += [
             f"## {name}",
             *prose(getattr(metrics, name)),
-            *oracles.holding(getattr(metrics, name), name, "metrics"),
+            *oracles.holding(getattr(metrics, name), "metrics"),
         ]
     return "\n\n".join(told) + "\n"
 

@@ -32,6 +32,8 @@ class Constant:
 class Step:
     """Multiplies the learning rate by a factor every so many steps, as `torch.optim.lr_scheduler.StepLR`.
 
+        factor ** floor(step / every)
+
     Args:
         every: how many optimizer steps between two changes; at least 1.
         factor: what each change multiplies by; above 0 and at most 1.
@@ -55,6 +57,10 @@ class Step:
 @dataclass(frozen=True)
 class Cosine:
     """Half a cosine from the base learning rate to a share of it, as `torch.optim.lr_scheduler.CosineAnnealingLR`.
+
+        final + (1 - final) (1 + cos(pi step / total_steps)) / 2
+
+    Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts (2017), equation 5, no restart.
 
     Args:
         final: the share that is left at the end of the budget; from 0 to 1.
@@ -80,6 +86,12 @@ class Warmup:
 
     The line is `torch.optim.lr_scheduler.LinearLR`; with `final` 1 the learning rate stays constant after it. A budget
     that is no longer than the warm-up ends within it.
+
+        start + (1 - start) step / steps                                               up to `steps`
+        final + (1 - final) (1 + cos(pi (step - steps) / (total_steps - steps))) / 2   after them
+
+    Source: Goyal et al., Accurate, Large Minibatch SGD (2017), section 2.2; Loshchilov and Hutter, SGDR (2017),
+    equation 5.
 
     Args:
         steps: how many optimizer steps the warm-up takes; at least 1.

@@ -1,3 +1,5 @@
+"""Linear and polynomial networks against numpy's polynomials and a matrix product."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""The multilayer perceptron against its composition, activations and normalisations written by hand."""
+
 import math
 
 import pytest

@@ -1,3 +1,5 @@
+"""Losses of likelihoods against scipy's densities, and their learned scales against differences."""
+
 import math
 from functools import partial
 

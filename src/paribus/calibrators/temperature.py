@@ -63,6 +63,8 @@ class Uncalibrated:
 class Temperature:
     """The temperature of least NLL on the validation part.
 
+        p = softmax(z / T),   T = argmin over T > 0 of mean over the part of -log p_y
+
     NLL is convex in 1/T; its derivative's root is found by Newton's method within a bracket, to rounding. There is no
     such root in two cases, and `at_limit` says so:
 

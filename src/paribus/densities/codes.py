@@ -18,6 +18,8 @@ LEAST_LOG_VARIANCE = -10.0
 class LatentCode(nn.Module):
     """One category, uniform over some, and features uniform on [-1, 1], all independent.
 
+    Source: Chen et al., InfoGAN (2016).
+
     Args:
         categories: how many; 0 for no category, else at least 2.
         continuous: features; at least 0.

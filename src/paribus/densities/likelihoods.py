@@ -23,6 +23,10 @@ class Bernoulli(Likelihood):
     """Numbers that are 0 or 1, each 1 with probability sigmoid(output): the binary cross entropy, summed.
 
     Grey values have no density under it: cross entropy between them and a probability is finite, and no likelihood.
+
+        log p(x | z) = sum_i x_i log s_i + (1 - x_i) log(1 - s_i),   s = sigmoid(output)
+
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2013), appendix C.1.
     """
 
     def log_prob(
@@ -54,6 +58,10 @@ class Bernoulli(Likelihood):
 
 class Gaussian(Likelihood):
     """Real numbers, each with mean output and one standard deviation that all share: fixed, or learned.
+
+        log p(x | z) = -sum_i ((x_i - output_i)^2 / (2 scale^2) + log scale + log(2 pi) / 2)
+
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2013), appendix C.2, with one scale for all numbers.
 
     Args:
         scale: the standard deviation, in units of the scaled inputs, or where a learned one starts.

@@ -22,6 +22,10 @@ def _checked(features: int, least: int = 1) -> int:
 class StandardNormal(EvaluablePrior):
     """N(0, I).
 
+        p(z) = product over j of exp(-z_j^2 / 2) / sqrt(2 pi)
+
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2013).
+
     Args:
         features: numbers of a code, at least 1.
     """
@@ -53,6 +57,10 @@ class GaussianMixture(EvaluablePrior):
     """Equally probable Gaussians with their means on a circle in the first two features, at equal angles.
 
     Its divergence from a Gaussian posterior has no closed form, so the ELBO takes a Monte-Carlo estimate of it.
+
+        p(z) = 1 / modes  sum_k N(z; c_k, scale^2 I),   c_k = radius (cos 2 pi k / modes, sin 2 pi k / modes, 0, ...)
+
+    Source: Makhzani, Shlens, Jaitly, Goodfellow and Frey, Adversarial Autoencoders (2015).
 
     Args:
         features: numbers of a code, at least 2.
@@ -100,6 +108,8 @@ class GaussianMixture(EvaluablePrior):
 class SwissRoll(Prior):
     """A spiral in the plane with noise about it: extent t (cos t, sin t) / 4.5 pi, t uniform on [1.5 pi, 4.5 pi].
 
+    Source: Makhzani, Shlens, Jaitly, Goodfellow and Frey, Adversarial Autoencoders (2015).
+
     Args:
         extent: the largest distance from the origin, noise apart.
         scale: standard deviation of the noise.
@@ -132,6 +142,11 @@ class Uniform(Prior):
     """Uniform on the cube [-extent, extent]^features.
 
     It has a density, but none outside the cube, where every Gaussian posterior has mass: its divergence is infinite.
+
+        p(z) = (2 extent)^-features within the cube, 0 outside
+
+    Source: Radford, Metz and Chintala, Unsupervised Representation Learning with Deep Convolutional Generative
+    Adversarial Networks (2016), section 4, for the latents of a generator.
 
     Args:
         features: numbers of a code, at least 1.

@@ -62,6 +62,10 @@ class Bounds:
     `bound_increase` is over the level before; `bound_gap`, where the evidence is known (`paribus.evaluation.evidence`),
     is what is missing from it: it may be negative by as much as the Monte-Carlo error.
 
+        log (1/K) sum_k p(x, z_k) / q(z_k | x),   z_k from q(z | x)
+
+    Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders (2016), equation 8.
+
     Args:
         samples: the numbers K, growing.
         images: how many test examples, the first ones; null for all.

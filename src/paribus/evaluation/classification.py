@@ -31,6 +31,9 @@ class ClassificationMetrics:
     `train_nll` and `train_accuracy` are of the training part, its label noise included. Where the data knows the truth
     behind it, the distances from it (`kl_from_bayes`, ...) are added.
 
+    Source: Brier, Verification of forecasts expressed in terms of probability (1950); calibration error: Naeini, Cooper
+    and Hauskrecht, Obtaining well calibrated probabilities using Bayesian binning (2015).
+
     Args:
         bins: of the calibration errors and the reliability diagram.
     """
@@ -67,6 +70,9 @@ class ClassificationMetrics:
 
 class Calibrated(ClassificationMetrics):
     """The same after each calibrator, fitted on the validation part: levels of the factor `calibrator`.
+
+    Source: Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks (2017), and that of each
+    calibrator.
 
     Args:
         bins: see `ClassificationMetrics`.

@@ -33,6 +33,8 @@ class CodeMetrics:
     the training part, as it was seen in training but with the labels as they were found, and only where the data has
     labels. A code is its posterior's mean there.
 
+    Source: of the MMD, Gretton, Borgwardt, Rasch, Schoelkopf and Smola, A Kernel Two-Sample Test (2012).
+
     Args:
         neighbours: of the classifier by nearest neighbours in the space of codes.
         pictures: examples that a contact sheet shows in a row; 0 for no pictures.

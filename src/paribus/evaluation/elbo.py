@@ -54,6 +54,9 @@ class ElboMetrics:
 
     Random numbers are of torch's global generator of the CPU.
 
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2013); of the aggregate posterior, Hoffman and Johnson,
+    ELBO surgery (2016).
+
     Args:
         posterior_samples: of each posterior, for the distortion and the aggregate posterior.
         importance_samples: K of `iwae`.

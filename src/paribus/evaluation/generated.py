@@ -43,6 +43,9 @@ class GeneratedMetrics:
     are told of in `SampleQuality`, `paribus.evaluation.turns` and, for a generator with a code,
     `paribus.evaluation.readable`. Samples are of averaged weights, where there are any.
 
+    Source: Kynkaanniemi et al., Improved Precision and Recall Metric for Assessing Generative Models (2019); Heusel et
+    al., GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium (2017).
+
     Args:
         samples: how many; where they are compared with a part, as many of both, so fewer where that has fewer.
         neighbours: k of precision and recall.

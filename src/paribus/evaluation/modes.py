@@ -41,6 +41,8 @@ class ModeMetrics:
 
     Samples are of averaged weights, where there are any.
 
+    Source: Srivastava et al., VEEGAN (2017), section 5.1; Lin et al., PacGAN (2018), section 4.1.
+
     Args:
         samples: how many, at least 2.
         neighbours: k of precision and recall.

@@ -29,6 +29,9 @@ class SampleQuality:
     the kind that the data has: draws for binary data, whose means are grey; for continuous data the likelihood's means,
     whose draws would be judged for their white noise. Numbers outside the extent of the data count as its ends.
 
+    Source: Heusel et al., GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium (2017);
+    Binkowski et al., Demystifying MMD GANs (2018).
+
     Args:
         samples: at most so many of each; `sample_count` says how many, where a part has fewer.
 

@@ -18,6 +18,8 @@ class Autoencoder(LatentFamily):
     With the objective `reconstruction` it is the plain autoencoder, whose prior is only what codes are held against;
     with `wasserstein_mmd` the Wasserstein autoencoder.
 
+    Source: Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks (2006).
+
     Args:
         likelihood: p(x | z), the distortion's.
         prior: p(z), of which samples are drawn.

@@ -36,6 +36,8 @@ class Gan(Family):
     A step is one minibatch: a step of the discriminator and, at every `critic_steps`-th, one of the generator. The two
     turns of a step have latents of their own. A generator without parameters is a fixed distribution, and has no turn.
 
+    Source: Goodfellow et al., Generative Adversarial Nets (2014), algorithm 1.
+
     Args:
         prior: p(z), of which samples are drawn.
         generator: maps a latent to as many numbers as an example has.

@@ -101,8 +101,9 @@ class StudentTLikelihood(Likelihood):
 
     Args:
         degrees_of_freedom: n; above 0, and below a million, where it is Gaussian to six digits.
-        scale: as `Likelihood`. It is not the standard deviation, which is scale sqrt(n / (n - 2)) for n > 2.
-        learn_scale: as `Likelihood`.
+        scale: of the density, in the target's units, or where a learned one starts. It is not the standard deviation,
+            which is scale sqrt(n / (n - 2)) for n > 2.
+        learn_scale: see `Likelihood`.
 
     Raises:
         ValueError: degrees_of_freedom or scale is out of range.
