@@ -41,9 +41,13 @@ def composed(family: str, group: str, choice: str) -> dict[str, Any]:
 
 
 def config(group: str, choice: str) -> dict[str, Any]:
-    """A config with that choice, of the family that it belongs to: the first whose check it passes."""
-    if group == "family":
-        return dict(composed(choice, group, choice))
+    """A config with that choice, of the family that it belongs to."""
+    return dict(composed(choice if group == "family" else family_of(group, choice), group, choice))
+
+
+@cache
+def family_of(group: str, choice: str) -> str:
+    """The first family whose check a choice passes."""
     told = []
     for family in FAMILIES:
         try:
@@ -51,7 +55,7 @@ def config(group: str, choice: str) -> dict[str, Any]:
         except UserError as error:
             told.append(f"{family}: {error}")
         else:
-            return dict(composed(family, group, choice))
+            return family
     pytest.fail("\n".join(told))
 
 

@@ -212,7 +212,7 @@ def test_requests_are_read_from_the_command_line(loader):
         (["optimizer.lrr=1"], "optimizer.lr"),
         (["seed=[1"], "cannot be read"),
         (["objective=null"], "name"),
-        (["seed=0,1"], "multirun"),
+        (["seed=0,1"], "sweep over them with -m"),
         (["objective=squared", "objective.delta=1"], "objective"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 import yaml
@@ -94,12 +96,18 @@ def _evaluations_of(data: InMemoryData, family: Family) -> Iterator[str]:
                 yield choice
 
 
-def _families() -> Iterator[tuple[str, Any]]:
+def _families() -> tuple[tuple[str, Any], ...]:
     """Each choice of family, with the config that it makes of the defaults."""
-    composer = Composer(open_tree())
-    for choice in sorted(config_groups()["family"]):
+    return _composed(tuple(sorted(config_groups()["family"].items())))
+
+
+@cache
+def _composed(files: tuple[tuple[str, Path], ...]) -> tuple[tuple[str, Any], ...]:
+    composer, found = Composer(open_tree()), []
+    for choice, _ in files:
         with suppress(UserError):
-            yield choice, OmegaConf.to_container(composer.compose([f"family={choice}"]), resolve=False)
+            found.append((choice, OmegaConf.to_container(composer.compose([f"family={choice}"]), resolve=False)))
+    return tuple(found)
 
 
 def _families_that_take(part: str, child: Any) -> Iterator[str]:
