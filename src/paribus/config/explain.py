@@ -14,7 +14,7 @@ from omegaconf.errors import (
 )
 from yaml import YAMLError
 
-from paribus.config.tree import choices_having, config_groups
+from paribus.config.tree import choices_having, config_groups, placed_groups
 from paribus.errors import UserError, nearest
 from paribus.study.experiments import PACKAGE
 
@@ -162,7 +162,8 @@ def _not_composed(text: str, cause: BaseException | None, overrides: Sequence[st
         at_fault = next((each for each in overrides if re.match(r"[\w/@]*=(null|[-\d.]*)$", each)), "")
         if at_fault.startswith("="):
             return f"{at_fault}: expected <key>=<value>"
-        return f"{at_fault + ': ' if at_fault else ''}a choice of a config group is expected to be a name"
+        without = f"; ~{at_fault.partition('=')[0]} leaves it out" if at_fault.endswith("=null") else ""
+        return f"{at_fault + ': ' if at_fault else ''}a choice of a config group is expected to be a name{without}"
     if first.startswith(("Could not override", "Could not delete")):
         return _unknown_key(quoted, cause, overrides, known)
     reason = str(cause).splitlines()[0] if cause is not None and str(cause) else "it cannot be applied"
@@ -180,6 +181,8 @@ def _unknown_key(key: str, cause: BaseException | None, overrides: Sequence[str]
         chosen = any(each.lstrip("+").startswith(f"{key}=") for each in overrides)  # and put elsewhere: an experiment
         if key != wanted and key in config_groups() and not chosen:
             return f"{given}: no option of the group {key} is chosen: {_options(key, wanted)}"
+        if key != wanted and (group := placed_groups().get(key)):
+            return f"{given}: nothing is chosen there: {_options(group, wanted.replace(key, group, 1), f'@{key}')}"
     above, _, last = key.rpartition(".")
     parent = getattr(cause, "parent_node", None)
     if isinstance(parent, DictConfig):
@@ -198,10 +201,10 @@ def _unknown_key(key: str, cause: BaseException | None, overrides: Sequence[str]
     return f"{given}: there is no key {key!r}.{answer}"
 
 
-def _options(group: str, key: str) -> str:
-    """How to choose of a group: first of all what has `key`."""
+def _options(group: str, key: str, place: str = "") -> str:
+    """How to choose of a group, to stand at a place of its own: first of all what has `key`."""
     choices = choices_having(key) or list(config_groups()[group])
-    proposed = " or ".join(f"{group}={choice}" for choice in choices[:MOST_CHOICES])
+    proposed = " or ".join(f"{group}{place}={choice}" for choice in choices[:MOST_CHOICES])
     return f"{proposed} (all: paribus list {group})" if len(choices) > MOST_CHOICES else proposed
 
 

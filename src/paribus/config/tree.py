@@ -20,6 +20,13 @@ def config_groups(extra: Path | None = None) -> dict[str, dict[str, Path]]:
     return {name: files for name, files in groups.items() if name != "hydra"}
 
 
+def placed_groups() -> dict[str, str]:
+    """The groups that the root config puts under other keys, by these: `{"discriminator_optimizer": "optimizer"}`."""
+    listed = yaml.safe_load((conf_dir() / "run.yaml").read_text())["defaults"]
+    named = [str(name) for entry in listed if isinstance(entry, dict) for name in entry]
+    return {key: group for group, at, key in (name.partition("@") for name in named) if at}
+
+
 def choices_having(key: str) -> list[str]:
     """The choices of a group that have a key: of `objective.delta`, those whose file says what `delta` is."""
     group, _, name = key.partition(".")
