@@ -2,6 +2,8 @@
 
 import logging
 import math
+import os
+import signal
 from functools import partial
 
 import pytest
@@ -133,6 +135,43 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path, kind, precision):
     assert not (tmp_path / "cut" / "resume.ckpt").exists()
 
 
+SLURM = {
+    "SLURM_JOB_ID": "77",
+    "SLURM_JOB_NAME": "mine",
+    "SLURM_NTASKS": "2",
+    "SLURM_NODEID": "0",
+    "SLURM_PROCID": "0",
+    "SLURM_LOCALID": "0",
+}
+"""Of a batch script that asks for two tasks and starts one process by itself."""
+
+
+@pytest.mark.parametrize("more", [{}, {"SLURM_NTASKS": "1", "SLURM_NTASKS_PER_NODE": "1"}], ids=["two", "one"])
+def test_in_a_job_of_slurm_lightning_neither_queues_nor_goes_on_nor_refuses(tmp_path, monkeypatch, more):
+    """A checkpoint that it would find is of another seed; its handler of SIGUSR1 would write one."""
+    for name in ("clean", "other", "cwd", "slurm"):
+        (tmp_path / name).mkdir()
+    clean = family()
+    curves = fit(clean, tmp_path / "clean")
+    with pytest.raises(RuntimeError, match="power cut"):
+        fit(family(cls=Crashing, seed=1), tmp_path / "other", resume_seconds=0.0)
+    for folder in ("cwd", "slurm"):
+        (tmp_path / folder / "hpc_ckpt_1.ckpt").write_bytes((tmp_path / "other" / "resume.ckpt").read_bytes())
+    (tmp_path / "srun").write_text("#!/bin/sh\n")
+    (tmp_path / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path / "cwd")
+    for name, value in (SLURM | more).items():
+        monkeypatch.setenv(name, value)
+    ours, handlers = family(), []
+    ours.on_train_start = lambda: handlers.append(signal.getsignal(signal.SIGUSR1))
+    assert fit(ours, tmp_path / "slurm").rows == curves.rows
+    assert all(map(torch.equal, clean.state_dict().values(), ours.state_dict().values()))
+    assert handlers == [signal.SIG_DFL]
+    assert os.environ["SLURM_JOB_NAME"] == "mine"
+    assert [path.name for path in (tmp_path / "cwd").iterdir()] == ["hpc_ckpt_1.ckpt"]
+
+
 def test_validating_more_often_changes_nothing(tmp_path):
     often, seldom = family(), family()
     fit(often, tmp_path, validate_every=3)
@@ -249,6 +288,8 @@ def test_the_time_limit_fails_the_run(tmp_path):
     ({"clip_norm": 0.0}, "clip_norm is 0"),
     ({"chunk_steps": -1}, "chunk_steps is -1"),
     ({"patience": 0}, "patience is 0"),
+    ({"resume_seconds": -5.0}, "resume_seconds is -5"),
+    ({"resume_seconds": math.nan}, "resume_seconds is nan"),
 ])  # fmt: skip
 def test_impossible_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):

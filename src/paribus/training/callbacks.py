@@ -1,6 +1,8 @@
 """What happens around training: time limits, checkpoints to resume from, lines of progress."""
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +18,22 @@ from paribus.training.curves import Curves
 
 Terms = Sequence[Mapping[str, str]]
 """What the training of each run depends on besides its config: hashes of the code, the data and the initial weights."""
+
+
+class TerminatedAsBefore(pl.Callback):
+    """Leave SIGTERM to whoever heard it before the training.
+
+    Lightning's own handler calls the other processes of a run while these wait for the sums of a step: all of them then
+    wait for ever. It is there from just before the training starts.
+    """
+
+    def __init__(self) -> None:
+        self._handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Put the handler back."""
+        if self._handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._handler)
 
 
 class TimeLimitReached(RuntimeError):

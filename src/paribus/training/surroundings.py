@@ -1,6 +1,7 @@
 """What Lightning changes of the process, given back; and what it says, kept short."""
 
 import logging
+import os
 import signal
 import warnings
 from collections.abc import Iterator
@@ -36,6 +37,23 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
+def outside_slurm() -> Iterator[None]:
+    """Let Lightning take this for no job of Slurm, which is what a job of this name is to it.
+
+    Within one it queues the job again by itself on SIGUSR1, goes on from whatever `hpc_ckpt_*.ckpt` lies in its folder
+    before it looks at the checkpoint that it is told of, and refuses numbers of tasks that are none of its business.
+    """
+    name = os.environ.get("SLURM_JOB_NAME")
+    os.environ["SLURM_JOB_NAME"] = "interactive"
+    try:
+        yield
+    finally:
+        del os.environ["SLURM_JOB_NAME"]
+        if name is not None:
+            os.environ["SLURM_JOB_NAME"] = name
+
+
+@contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Keep Lightning's banners, tips and advice on DataLoader workers out of the output; its warnings of fault stay."""
     names = ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero")
@@ -49,6 +67,7 @@ def quiet_lightning() -> Iterator[None]:
             "litlogger",
             "isinstance.treespec, LeafSpec",
             "sync_dist=True",
+            "`?srun`? command is available",
         ):
             warnings.filterwarnings("ignore", message=f".*{advice}")
         try:

@@ -20,11 +20,19 @@ from paribus.families.means import what_is_no_mean
 from paribus.ranks import ALONE
 from paribus.study.records import WEIGHTS_FILE
 from paribus.training.allocator import keep_freed_memory
-from paribus.training.callbacks import EarlyStopping, ProgressLine, ResumeCheckpoint, Terms, TimeLimit, seconds_spent
+from paribus.training.callbacks import (
+    EarlyStopping,
+    ProgressLine,
+    ResumeCheckpoint,
+    TerminatedAsBefore,
+    Terms,
+    TimeLimit,
+    seconds_spent,
+)
 from paribus.training.compilation import compiled
 from paribus.training.curves import Curves
 from paribus.training.processes import of_rank_zero, options, together
-from paribus.training.surroundings import interruptible, quiet_lightning, restored_flags
+from paribus.training.surroundings import interruptible, outside_slurm, quiet_lightning, restored_flags
 
 RESUME_FILE = "resume.ckpt"
 
@@ -103,6 +111,8 @@ class Training:
         for name, limit in {"max_minutes": max_minutes, "clip_norm": clip_norm}.items():
             if limit is not None and not limit > 0:
                 raise ValueError(f"{name} is {limit}, expected a number above 0, or null for none")
+        if not resume_seconds >= 0:
+            raise ValueError(f"resume_seconds is {resume_seconds}, expected a number from 0 on")
         if precision == "16-mixed" and accelerator == "cpu":
             raise ValueError("precision is '16-mixed', expected bf16-mixed on a CPU, or accelerator=gpu")
         self.max_steps, self.max_epochs, self.max_minutes = max_steps, max_epochs, max_minutes
@@ -208,12 +218,14 @@ class Training:
         keep_freed_memory()
         resume = folder / RESUME_FILE
         earlier = self.earlier_seconds = seconds_spent(resume, terms) if self.rank.number == 0 else 0.0
-        callbacks: list[pl.Callback] = [ResumeCheckpoint(resume, self.resume_seconds, curves, terms, earlier), *more]
+        checkpoint = ResumeCheckpoint(resume, self.resume_seconds, curves, terms, earlier)
+        callbacks: list[pl.Callback] = [TerminatedAsBefore(), checkpoint, *more]
         if max_minutes is not None:
             callbacks.append(TimeLimit(max_minutes, earlier))
         with ExitStack() as stack:
-            for context in (quiet_lightning(), interruptible(), torch.random.fork_rng(), restored_flags()):
+            for context in (quiet_lightning(), outside_slurm(), interruptible(), torch.random.fork_rng()):
                 stack.enter_context(context)
+            stack.enter_context(restored_flags())
             stack.enter_context(together(self.rank, self.accelerator))
             goes_on = of_rank_zero(self.rank, resume.exists())
             trainer = pl.Trainer(
@@ -222,6 +234,7 @@ class Training:
                 precision=self.precision,
                 deterministic=self.deterministic or None,
                 detect_anomaly=self.detect_anomaly,
+                default_root_dir=folder,
                 logger=loggers,
                 callbacks=callbacks,
                 log_every_n_steps=1,
