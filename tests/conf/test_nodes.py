@@ -29,15 +29,21 @@ COMPOSER = Composer(open_tree())
 
 
 @cache
+def choice_of(words: tuple[str, ...]) -> dict[str, Any]:
+    """What is composed of some words, with its interpolations."""
+    config = COMPOSER.compose(words)
+    return OmegaConf.to_container(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+
+
+@cache
 def composed(family: str, group: str, choice: str) -> dict[str, Any]:
     """The whole config of a family's usual choices, with one of another group."""
-    content = yaml.safe_load((CONF / group / f"{choice}.yaml").read_text())
-    missing = [f"{group}.{name}={GIVEN[name]}" for name, value in content.items() if value == "???"]
-    words = [f"family={family}", *([] if group == "family" else [f"{group}={choice}"]), *missing]
-    config = COMPOSER.compose(words)
-    return OmegaConf.to_container(
-        OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), resolve=True
-    )
+    whole = choice_of((f"family={family}",))
+    if group != "family":
+        content = yaml.safe_load((CONF / group / f"{choice}.yaml").read_text())
+        missing = [f"{group}.{name}={GIVEN[name]}" for name, value in content.items() if value == "???"]
+        whole = {**whole, group: choice_of((f"{group}={choice}", *missing))[group]}
+    return OmegaConf.to_container(OmegaConf.create(whole), resolve=True)
 
 
 def config(group: str, choice: str) -> dict[str, Any]:

@@ -37,15 +37,15 @@ def test_more_pairs_that_differ_say_more():
     assert np.all(np.diff([paired(up, 0, 12).p_value(0.0) for up in range(1, 13)]) < 0)
 
 
-@pytest.mark.parametrize("alpha", [0.05, 0.01])
-def test_an_interval_leaves_out_just_what_is_rejected_and_stays_in_range(alpha):
-    for up, down in product(range(9), repeat=2):
-        if up + down > 8:
+@pytest.mark.parametrize(("n", "alpha"), [(6, 0.05), (8, 0.01)])
+def test_an_interval_leaves_out_just_what_is_rejected_and_stays_in_range(n, alpha):
+    for up, down in product(range(n + 1), repeat=2):
+        if up + down > n:
             continue
-        found = paired(up, down, 8)
+        found = paired(up, down, n)
         low, high = found.interval(alpha)
         assert -1 <= low <= found.estimate <= high <= 1
-        for edge in np.linspace(-0.99, 0.99, 23):
+        for edge in np.linspace(-0.99, 0.99, 9):
             if edge != 0 and min(abs(edge - low), abs(edge - high)) > 1e-6:
                 assert (found.p_value(edge) < alpha) == (not low < edge < high), (up, down, edge)
 

@@ -202,6 +202,20 @@ def test_a_run_whose_process_is_killed_fails_and_goes_on(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_run_that_is_told_to_end_is_interrupted_at_once_and_leaves_nothing(tmp_path):
+    """With Lightning's handler of SIGTERM the processes waited for one another for ten minutes."""
+    run = command(tmp_path, *SINE, *TWO, "trainer.max_steps=100000", "trainer.resume_seconds=0")
+    wait_for(lambda: list(tmp_path.glob("a/*/resume.ckpt")))
+    (other,) = trainers(run.pid)
+    run.terminate()
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    (path,) = tmp_path.glob("a/*/run.json")
+    assert read_record(path.parent).status == "interrupted"
+    assert not Path(f"/proc/{other}").exists()
+
+
+@pytest.mark.slow
 def test_nothing_is_left_of_a_run_that_is_killed(tmp_path):
     run = command(
         tmp_path, *SINE, *TWO, "trainer.max_steps=100000", "trainer.validate_every=20", "trainer.resume_seconds=0"
