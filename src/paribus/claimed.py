@@ -26,15 +26,21 @@ def run_claimed(config: Mapping[str, Any], choices: Mapping[str, str], single: b
 
     Where a launcher has started several processes for the run, the first does so, and the others train with it.
     """
-    from paribus.followers import follow
-    from paribus.job import Job, add_rows, run_job
+    from paribus.followers import follow_launched, leading
+    from paribus.job import Job
 
     job = Job.of(config, choices)
-    folder = job.folder
     if launched().number > 0:
-        if _is_trained_now(job):
-            follow(launched(), config, folder)
+        follow_launched(config, job.folder)
         return None
+    with leading(config):
+        return _run_claimed(job, single)
+
+
+def _run_claimed(job: "Job", single: bool) -> RunRecord | None:
+    from paribus.job import add_rows, run_job
+
+    folder, config = job.folder, job.config
     mine = claim(folder)
     if mine is None:
         print(f"{folder} is being run by {holder(folder)}")
@@ -50,19 +56,6 @@ def run_claimed(config: Mapping[str, Any], choices: Mapping[str, str], single: b
         return done
 
 
-def _is_trained_now(job: "Job") -> bool:
-    """Whether the process that keeps the record of a job trains it, which then waits for this one."""
-    from paribus.job import is_trained_again
-
-    try:
-        done = read_record(job.folder)
-    except (OSError, UnreadableRecord):
-        return True
-    if done.status == "running" or not keeps(done, job.folder, job.config):
-        return True
-    return done.status == "finished" and lacks_rows(done, job.config) and is_trained_again(job, done)
-
-
 def finished_before(config: Mapping[str, Any]) -> RunRecord | None:
     """The record of a run that leaves nothing to do; None where that takes a closer look.
 
@@ -74,6 +67,8 @@ def finished_before(config: Mapping[str, Any]) -> RunRecord | None:
     except (OSError, UnreadableRecord):
         return None
     if config["rerun"] not in RUN_AGAIN or not isinstance(config.get("evaluation"), Mapping) or holder(folder):
+        return None
+    if launched().world > 1:  # who look at different moments, and are to do the same
         return None
     if not keeps(record, folder, config) or (record.status == "finished" and lacks_rows(record, config)):
         return None

@@ -25,6 +25,7 @@ from paribus.errors import UserError
 from paribus.ranks import Rank, launched
 from paribus.training import Training
 from paribus.training.curves import Curves
+from paribus.training.processes import hear_whether, say_whether, word_of
 
 PATIENCE = 10.0
 """Seconds that the others have to end by themselves when this process has."""
@@ -99,6 +100,8 @@ def followed(training: Training, config: Mapping[str, Any], folder: Path) -> Ite
     _refuse_other_number(rank, training)
     if training.devices == 1 or rank.world > 1:
         training.rank = rank
+        if rank.world > 1:
+            say_whether(rank, trains=True)
         yield
         return
     with TemporaryDirectory(prefix="paribus-") as meeting:
@@ -182,6 +185,36 @@ def follow(rank: Rank, config: Mapping[str, Any], folder: Path, ready: Callable[
     family = build_family(config, data)
     ready()
     training.fit(family, data, folder, Curves(), [], progress=False)
+
+
+@contextmanager
+def leading(config: Mapping[str, Any]) -> Iterator[None]:
+    """Let go the other processes that a launcher started, unless they were called to train within.
+
+    Raises:
+        UserError: it has started another number of processes than the run's.
+    """
+    rank = launched()
+    if rank.world > 1:
+        _refuse_other_number(rank, build_training(config))
+        word_of(rank)
+    try:
+        yield
+    finally:
+        if rank.world > 1:
+            say_whether(rank, trains=False)
+
+
+def follow_launched(config: Mapping[str, Any], folder: Path) -> None:
+    """Train with the process that keeps the record of a run, if that trains; for the others that a launcher started.
+
+    Raises:
+        UserError: it has started another number of processes than the run's.
+    """
+    rank = launched()
+    _refuse_other_number(rank, build_training(config))
+    if hear_whether(rank):
+        follow(rank, config, folder)
 
 
 def _refuse_other_number(rank: Rank, training: Training) -> None:

@@ -146,8 +146,8 @@ def test_a_run_of_one_process_is_not_trained_by_two(monkeypatch, tmp_path):
         main(["-m", "seed=0,1", "trainer.max_steps=1", f"output={tmp_path}"])
 
 
-def command(tmp_path, *words):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+def command(tmp_path, *words, environment=None):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
     return subprocess.Popen(
         [sys.executable, "-m", "paribus", "run", *words, f"output={tmp_path}", "name=a"],
         env=environment, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -241,6 +241,32 @@ def test_torchrun_starts_the_processes_of_a_run(tmp_path):
     records = [read_record(path.parent) for path in sorted(tmp_path.glob("*/a/*/run.json"))]
     assert [record.status for record in records] == ["finished"] * 2
     assert records[0].rows == records[1].rows
+
+
+def as_srun_does(tmp_path, *words):
+    """Starts the two processes of a run; a batch of such a number is of no other process of this machine."""
+    job = str(os.getpid() % 10_000)
+    places = [{**SRUN, "SLURM_PROCID": str(number), "SLURM_JOB_ID": job, "SLURM_NTASKS": "2"} for number in range(2)]
+    return [command(tmp_path, *SINE, *TWO, *words, environment=place) for place in places]
+
+
+@pytest.mark.slow
+def test_the_others_that_a_launcher_started_train_only_when_the_first_does(tmp_path):
+    """They cannot tell from the record, which says `running` whoever runs it."""
+    words = ("trainer.max_steps=100000", "trainer.resume_seconds=0")
+    run = command(tmp_path, *SINE, *TWO, *words)
+    wait_for(lambda: list(tmp_path.glob("a/*/resume.ckpt")))
+    said = [process.communicate(timeout=60)[0] for process in as_srun_does(tmp_path, *words)]
+    assert f"is being run by {os.uname().nodename}, process {run.pid}" in said[0]
+    assert "being run" not in said[1]
+    run.terminate()
+    run.communicate(timeout=60)
+    started = as_srun_does(tmp_path)
+    assert [process.wait(200) for process in started] == [0, 0]
+    kept = as_srun_does(tmp_path)
+    said = [process.communicate(timeout=60)[0] for process in kept]
+    assert [process.returncode for process in kept] == [0, 0], said
+    assert "has this run already" in said[0]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from paribus.config.compose import Composer
 from paribus.config.loading import open_tree
 from paribus.errors import UserError
 from paribus.families.division import Division
+from paribus.families.means import what_is_no_mean
 from paribus.population.choice import choose
 from paribus.population.members import Member
 from paribus.study.keys import train_key
@@ -95,6 +96,18 @@ def test_what_is_no_mean_over_examples_is_not_divided_unless_told_to(read, tmp_p
     assert named in str(told.value)
     family, _ = fit(read(*words, "trainer.approximate=true", "trainer.max_steps=2"), tmp_path)
     assert family.step == 2
+
+
+@pytest.mark.parametrize(("size", "accumulate", "most"), [(32, 8, 16), (1024, 2, 31), (1, 8, 5)])
+def test_trying_whether_a_loss_is_a_mean_takes_no_more_memory_than_a_pass(read, size, accumulate, most):
+    """In float64, which is twice as much a row."""
+    config = read(*SINE, "data.n_train=2048", f"data.batch_size={size}", f"trainer.accumulate={accumulate}")
+    family, data = built(config)
+    loader, seen = build_training(config).begin(family, data, lambda: 0), []
+    family.network.register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
+    assert what_is_no_mean(family, loader, accumulate) == ""
+    assert 3 <= max(seen) <= most
+    assert len(set(seen)) == 3
 
 
 def test_scaled_gradients_move_the_same_way_and_overflow_leaves_a_step_out(read):

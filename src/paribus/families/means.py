@@ -12,7 +12,7 @@ from paribus.families.division import Division
 TOLERANCE = 1e-8
 """Relative: a sum in float64 rounds by about 1e-13."""
 FEWEST, MOST = 5, 31
-"""Rows that are tried. Odd, so that two shares differ: in these, 2 and 3, every loss of several examples is itself."""
+"""Rows that are tried, in two shares: odd numbers, so that these are not of one size."""
 
 
 def what_is_no_mean(family: Family, loader: ChunkLoader, shares: int) -> str:
@@ -20,7 +20,7 @@ def what_is_no_mean(family: Family, loader: ChunkLoader, shares: int) -> str:
 
     Tried in float64 at the first step and at the last ones, where what training turns on by and by is at work. What a
     network draws without declaring it is drawn otherwise for shares, and counts as no mean. What is a mean on some rows
-    is one on all, so a few are tried: no more than take the memory of a share in float32, which is why there are shares.
+    is one on all, so a few are tried: no more than take the memory of a share in float32, for which there are shares.
 
     Args:
         family: begun, on the device of the rows; it is copied, not changed.

@@ -5,21 +5,26 @@ processes are started from its own config (`followers.py`), or by torchrun or Sl
 `families/division.py`.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
+from torch.distributed.rendezvous import rendezvous
 
 from paribus.errors import UserError
 from paribus.ranks import Rank
 
 TIMEOUT = timedelta(minutes=10)
 """How long a process waits for the others at a step; longer than any step, validation or checkpoint."""
+POLL = 0.05
+WORD = "paribus trains"
 
 
 @contextmanager
@@ -43,6 +48,43 @@ def together(rank: Rank, accelerator: str) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def say_whether(rank: Rank, trains: bool) -> None:
+    """Tell the other processes that a launcher started whether this one, which keeps the record, trains.
+
+    What was said first stands.
+    """
+    if not word_of(rank).check([WORD]):
+        word_of(rank).set(WORD, str(trains))
+
+
+def hear_whether(rank: Rank) -> bool:
+    """Whether the process that keeps the record trains, which then waits for this one; False if it is gone.
+
+    Raises:
+        TimeoutError: it has not said so for a long time.
+    """
+    try:
+        store, end = word_of(rank), time.monotonic() + TIMEOUT.total_seconds()
+        while not store.check([WORD]):  # it would wait by itself, but be deaf to signals
+            if time.monotonic() > end:
+                raise TimeoutError("process 0 of the run has not said whether it trains")
+            time.sleep(POLL)
+        return store.get(WORD) == str(True).encode()
+    except dist.DistError:
+        return False
+
+
+@cache
+def word_of(rank: Rank) -> dist.Store:
+    """Where processes that a launcher started leave word for one another, once all are there; it ends with process 0.
+
+    Raises:
+        RuntimeError: not all have come for a long time.
+    """
+    store, *_ = next(rendezvous(rank.meeting, rank.number, rank.world, timeout=TIMEOUT))
+    return store
 
 
 def of_rank_zero(rank: Rank, value: Any) -> Any:
