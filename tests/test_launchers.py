@@ -116,10 +116,13 @@ def test_without_slurm_that_is_said(tmp_path, monkeypatch, capsys):
     ("words", "message"),
     [
         (["hydra.sweeper.workers=2"], "hydra.launcher.processes=2"),
-        (["hydra/launcher=basic", "hydra.sweeper.workers=0"], "expected at least 1"),
+        (["hydra/launcher=basic", "hydra.sweeper.workers=0"], "hydra.sweeper.workers=0: expected at least 1"),
+        (["hydra.launcher.processes=0"], "hydra.launcher.processes=0: expected at least 1"),
+        (["hydra.launcher.hosts=-1"], "hydra.launcher.hosts=-1: expected at least 1"),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], "the launcher started nothing: n_jobs == 0"),
     ],
 )
-def test_workers_that_make_no_sense_are_refused(tmp_path, monkeypatch, capsys, words, message):
+def test_numbers_that_make_no_sense_are_refused(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
     assert main(["run", *SWEEP, *words]) == 2
     assert message in capsys.readouterr().err

@@ -162,7 +162,8 @@ class _Running:
             held = [job for job in jobs if _held_elsewhere(job)]
             left = [job for job in jobs if job not in held and not written_since(job.folder, self._began)]
             if len(left) == len(jobs):
-                if isinstance(error, RuntimeError):  # what launchers say where there is no Slurm, partition, cluster
+                # what launchers say where there is no Slurm, partition, cluster, or of numbers that they do not take
+                if isinstance(error, RuntimeError | ValueError):
                     raise UserError(f"the launcher started nothing: {error}") from error
                 raise
             print(f"the launcher stopped ({type(error).__name__}: {error}); {len(left)} jobs left", file=sys.stderr)

@@ -107,5 +107,7 @@ def test_what_sets_one_apart_is_named_against_the_most_similar_other():
         "there is one of its kind: the class of objective is its own"
     )
     assert what_sets_apart(mine, [family(objective=Plain(object()))]) == "there is one of its kind"
+    assert others[1].hparams == {}  # which Lightning asks of what it trains, and is an attribute from then on
+    assert what_sets_apart(mine, others[1:]) == "there is one of its kind: objective.held is its own"
     assert what_sets_apart(mine, []) == "there is one of its kind"
     assert what_sets_apart(family(objective=Plain(object())), [mine]) == "there is one of its kind"

@@ -248,6 +248,7 @@ def test_what_one_program_cannot_do_is_trained_alone_and_said(read, word, why):
     choice = choose(members, build_training(configs[0]))
     assert not choice.together
     assert why in choice.why
+    assert why in choose(members[:1], build_training(configs[0])).why
 
 
 def test_choices_are_part_of_what_identifies_a_run_and_earlier_records_stay_theirs(read):

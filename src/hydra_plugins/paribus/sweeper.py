@@ -49,7 +49,7 @@ class ParibusSweeper(Sweeper):
         from paribus.sweep import run_sweep
 
         hydra = self._config.hydra
-        self._refuse_needless()
+        self._refuse_senseless()
         own = cast(list[str], OmegaConf.to_container(hydra.overrides.hydra))
         composer = Composer(self._context.config_loader, own, hydra.job.config_name)
         launched = 0
@@ -71,13 +71,18 @@ class ParibusSweeper(Sweeper):
 
         return run_sweep(composer, arguments, launch)
 
-    def _refuse_needless(self) -> None:
-        """Refuse shares that make no sense, before anything is composed."""
+    def _refuse_senseless(self) -> None:
+        """Refuse numbers of shares, processes and hosts that make no sense, before anything is composed."""
         from paribus.errors import UserError
 
-        launcher = self._config.hydra.runtime.choices["hydra/launcher"]
-        if self.workers is not None and self.workers < 1:
-            raise UserError(f"hydra.sweeper.workers={self.workers}: expected at least 1, or null for a task a job")
+        launcher, own = self._config.hydra.runtime.choices["hydra/launcher"], self._config.hydra.launcher
+        numbers = {"hydra.sweeper.workers": (self.workers, "null for a task a job")}
+        if launcher == "fused":
+            numbers["hydra.launcher.processes"] = own.processes, "null for one a core"
+            numbers["hydra.launcher.hosts"] = own.hosts, "more for machines that share the output"
+        for key, (number, otherwise) in numbers.items():
+            if number is not None and number < 1:
+                raise UserError(f"{key}={number}: expected at least 1, or {otherwise}")
         if self.workers is not None and launcher == "fused":
             raise UserError(
                 f"hydra.sweeper.workers={self.workers}: the fused launcher has processes of its own "

@@ -52,9 +52,11 @@ def choose(members: Sequence[Member], training: Training, others: Sequence[Famil
 
     Neither their weights nor their streams change. `others`: of other structures, to tell what keeps one apart.
     """
+    if training.alone:
+        return Choice(False, training.alone)
     if len(members) == 1:
         return Choice(False, what_sets_apart(members[0].family, others))
-    if reason := training.alone or why_apart(members, training):
+    if reason := why_apart(members, training):
         return Choice(False, reason)
     clock = _clock(training)
     if len(members) < FEW:

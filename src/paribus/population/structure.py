@@ -22,6 +22,8 @@ from paribus.population.optimizers import NotStackable, flags_of
 
 PLAIN = (bool, int, float, complex, str, bytes, range, Enum, PurePath, torch.dtype, torch.device, torch.Size)
 """Types whose values are compared as they are."""
+UNTOLD = ("the shape of", "the mode of", "_hparams")
+"""What follows from another difference, or from having been trained."""
 
 
 class Structure:
@@ -85,7 +87,7 @@ def what_sets_apart(family: Family, others: Sequence[Family]) -> str:
     for other in others:
         with suppress(NotStackable):
             named = structure(family).differences(structure(other))
-            differences.append([name for name in named if not name.startswith(("the shape of", "the mode of"))])
+            differences.append([name for name in named if not name.startswith(UNTOLD)])
     named = min(differences, key=len, default=[])
     return f"there is one of its kind{f': {named[0]} is its own' if named else ''}"
 
