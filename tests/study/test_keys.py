@@ -13,7 +13,7 @@ CONFIG = {
     "evaluation": {"_target_": "E", "bins": 10},
     "seed": 0,
     "data": {"_target_": "D", "fraction": 0.0, "columns": ["a", {"b": 1.0}]},
-    "trainer": {"max_steps": 100, "save_checkpoint": False, "resume_seconds": 60.0},
+    "trainer": {"max_steps": 100, "save_checkpoint": False, "resume_seconds": 60.0, "max_minutes": None},
     "scheduler": None,
 }
 

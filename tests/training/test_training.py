@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import signal
+import time
 from functools import partial
 
 import pytest
@@ -302,6 +303,33 @@ def test_noise_is_a_function_of_the_step(tmp_path):
 def test_the_time_limit_fails_the_run(tmp_path):
     with pytest.raises(TimeLimitReached, match="max_minutes"):
         fit(family(), tmp_path, max_minutes=1e-9)
+
+
+class Slow(Regression):
+    """Takes a second for each loss."""
+
+    now = 0.0
+
+    def loss(self, batch, noise):
+        Slow.now += 1.0
+        return super().loss(batch, noise)
+
+
+def test_with_more_time_a_run_goes_on_from_where_its_time_was_up(tmp_path, monkeypatch):
+    """With the same time it is up again soon."""
+    whole, first, again, longer = family(), *(family(cls=Slow) for _ in range(3))
+    rows = fit(whole, tmp_path / "whole").rows
+    monkeypatch.setattr(time, "monotonic", lambda: Slow.now)
+    (tmp_path / "cut").mkdir()
+    for each in (first, again):
+        with pytest.raises(TimeLimitReached):
+            fit(each, tmp_path / "cut", max_minutes=0.8, resume_seconds=0.0)
+        assert 40 < each.step < 60
+    begin = Slow.now
+    assert fit(longer, tmp_path / "cut", max_minutes=3.0, resume_seconds=0.0).rows == rows
+    assert all(map(torch.equal, whole.state_dict().values(), longer.state_dict().values()))
+    assert Slow.now - begin < 60
+    assert len({train_key({"trainer": {"max_steps": 9, "max_minutes": minutes}}) for minutes in (None, 1, 2.5)}) == 1
 
 
 @pytest.mark.parametrize(("changes", "message"), [

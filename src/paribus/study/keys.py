@@ -13,9 +13,12 @@ NOT_TRAINING = {
     "logger": "mirrors what is recorded",
     "evaluation": "reads the trained model, and one model can be evaluated in several ways",
     "trainer.save_checkpoint": "says whether to keep the weights, which are the same either way",
+    "trainer.max_minutes": "says how long training may take, and what ends within it is the same",
     "trainer.resume_seconds": "says how often to save, and a resumed run ends like an uninterrupted one",
 }
 """The config keys that training does not read, each with the reason."""
+IN_KEYS: Mapping[str, Any] = {"trainer.max_minutes": None}
+"""Those of them that keys were made of before, each with the value that it had in almost all: these keys stay."""
 
 
 def train_key(config: Mapping[str, Any]) -> str:
@@ -23,7 +26,9 @@ def train_key(config: Mapping[str, Any]) -> str:
 
     What came later and is as it was before is left out, so that earlier records stay those of their configs.
     """
-    read = {key: _plain(value) for key, value in flat(config).items() if not is_below(key, NOT_TRAINING)}
+    leaves = flat(config)
+    read = {key: _plain(value) for key, value in leaves.items() if not is_below(key, NOT_TRAINING)}
+    read |= {key: value for key, value in IN_KEYS.items() if key in leaves}
     return key_of({key: value for key, value in read.items() if key not in ADDED or value != ADDED[key]})
 
 
