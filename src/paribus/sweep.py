@@ -116,13 +116,16 @@ def run_sweep(composer: Composer, overrides: Sequence[str], launch: Launch) -> l
     finally:
         del os.environ[SWEEP_BEGAN]
     plan = plan.refreshed()
-    if any(job.seconds is not None for job in plan.jobs):
-        after_sweep(plan)
-        if loggers:
-            publish_sweep(plan.folder, loggers)
     failures = _failures(plan, running.errors)
+    try:
+        if any(job.seconds is not None for job in plan.jobs):
+            after_sweep(plan)
+            if loggers:
+                publish_sweep(plan.folder, loggers)
+    finally:  # a full disk takes the report too
+        if failures:
+            print(failures, file=sys.stderr)
     if failures:
-        print(failures, file=sys.stderr)
         raise SystemExit(1)
     return running.returns
 

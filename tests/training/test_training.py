@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import resource
 import signal
 import time
 from functools import partial
@@ -430,6 +431,17 @@ def test_patience_needs_something_to_wait_for(tmp_path):
 def test_patience_is_part_of_what_identifies_a_run():
     keys = {train_key({"trainer": {"max_steps": 9, "patience": patience}}) for patience in (None, 1, 2)}
     assert len(keys) == 3
+
+
+def test_nothing_is_left_of_a_checkpoint_for_which_there_is_no_room(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises((OSError, RuntimeError), match=r"too large|failed writing"):
+            fit(family(), tmp_path, resume_seconds=0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
 
 
 def test_checkpoints_to_resume_from_are_written_in_silence(tmp_path, caplog, capfd):

@@ -138,9 +138,13 @@ class ResumeCheckpoint(pl.Callback):
         """Write the checkpoint if it is time."""
         if of_rank_zero(trainer, time.monotonic() - self._last >= self.seconds):
             temporary = self.path.with_suffix(".part")
-            trainer.save_checkpoint(temporary, weights_only=False)
-            if trainer.is_global_zero:
-                temporary.replace(self.path)
+            try:
+                trainer.save_checkpoint(temporary, weights_only=False)
+                if trainer.is_global_zero:
+                    temporary.replace(self.path)
+            finally:
+                if trainer.is_global_zero:
+                    temporary.unlink(missing_ok=True)  # what a full disk took of it
             self._last = time.monotonic()
 
 
