@@ -213,7 +213,8 @@ def wait_until(condition, seconds=60):
 def test_a_sweep_that_was_stopped_goes_on(tmp_path, blow):
     """Whatever process dies, and however, the records say so and the same command ends the sweep."""
     process = sweep(tmp_path, "trainer.max_steps=10000", "trainer.resume_seconds=0.5")
-    wait_until(lambda: len(statuses(tmp_path)) == 18 and list(tmp_path.glob("*/.population/*/resume.ckpt")))
+    wait_until(lambda: len(statuses(tmp_path)) == 18)
+    wait_until(lambda: len(list(tmp_path.glob("*/.population/*/resume.ckpt"))) == 2)  # each worker has saved
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     assert len(children) == 2
     if blow == "kill the parent":
