@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from paribus.build.targets import find_target
 from paribus.config.tree import config_groups
+from paribus.nodes.targets import find_target
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import yaml
 from omegaconf import OmegaConf
 
 from paribus.build import check
-from paribus.build.schema import schema_of
-from paribus.build.targets import find_target
 from paribus.config.compose import Composer
 from paribus.config.loading import open_tree
 from paribus.errors import UserError
+from paribus.nodes.schema import schema_of
+from paribus.nodes.targets import find_target
 
 CONF = Path(__file__).parents[2] / "conf"
 FAMILIES = sorted(path.stem for path in (CONF / "family").glob("*.yaml"))

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from paribus.build.hints import Child, expected, show
-from paribus.build.schema import check_value, convert, schema_of
 from paribus.errors import UserError
+from paribus.nodes.hints import Child, expected, show
+from paribus.nodes.schema import check_value, convert, schema_of
 from paribus.supplied import Supplied
 
 NO = object()

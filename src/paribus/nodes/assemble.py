@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from paribus.build.hints import show
-from paribus.build.schema import Schema, convert, is_node, split_node
 from paribus.errors import UserError
+from paribus.nodes.hints import show
+from paribus.nodes.schema import Schema, convert, is_node, split_node
 
 LEAST_ZERO: "tuple[Callable[[float], bool], str]" = (lambda value: value >= 0, "a number of at least 0")
 SHARE: "tuple[Callable[[float], bool], str]" = (lambda value: 0 <= value < 1, "at least 0 and below 1")

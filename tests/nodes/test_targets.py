@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from paribus.build.targets import find_target
 from paribus.errors import UserError
+from paribus.nodes.targets import find_target
 from paribus.objectives import Huber
 
 BYPASSES = [
@@ -14,15 +14,15 @@ BYPASSES = [
     "torch.load",
     "pathlib.Path",
     "subprocess.Popen",
-    "paribus.build.targets.os.system",
-    "paribus.build.targets.os",
-    "paribus.build.targets.import_module",
-    "paribus.build.targets.FunctionType",
-    "paribus.build.objects.torch.load",
-    "paribus.build.assemble.partial",
-    "paribus.build.targets.__loader__",
-    "paribus.build.targets.__builtins__",
-    "paribus.build.targets.__class__",
+    "paribus.nodes.targets.os.system",
+    "paribus.nodes.targets.os",
+    "paribus.nodes.targets.import_module",
+    "paribus.nodes.targets.FunctionType",
+    "paribus.build.torch.load",
+    "paribus.nodes.assemble.partial",
+    "paribus.nodes.targets.__loader__",
+    "paribus.nodes.targets.__builtins__",
+    "paribus.nodes.targets.__class__",
     "paribus.__main__.main",
     "paribus.objectives.Huber.__init__",
     "paribus.objectives.Huber.__init__.__globals__",

@@ -9,9 +9,6 @@ from typing import Any, NamedTuple, get_type_hints
 import yaml
 from omegaconf import OmegaConf
 
-from paribus.build.hints import annotations_of
-from paribus.build.schema import TARGET, check_value, convert, split_node
-from paribus.build.targets import Target, find_target
 from paribus.config.compose import Composer
 from paribus.config.loading import open_tree
 from paribus.config.tree import config_groups
@@ -19,6 +16,9 @@ from paribus.data.contract import InMemoryData
 from paribus.errors import UserError
 from paribus.evaluation.contract import Evaluator
 from paribus.families.contract import Family
+from paribus.nodes.hints import annotations_of
+from paribus.nodes.schema import TARGET, check_value, convert, split_node
+from paribus.nodes.targets import Target, find_target
 
 
 def check_part(part: str, child: Any, hint: Any) -> None:

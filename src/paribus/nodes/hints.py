@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
 from pydantic import PlainValidator, Strict
 from torch import Tensor
 
-from paribus.build.targets import Target
 from paribus.errors import nearest
+from paribus.nodes.targets import Target
 
 WORDS = {
     int: "a whole number",

@@ -9,9 +9,9 @@ from typing import Any, Union
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
 
-from paribus.build.hints import Child, annotations_of, expected, mistaken, show, strict
-from paribus.build.targets import Target, find_target
 from paribus.errors import SECRET, UserError, is_secret, nearest
+from paribus.nodes.hints import Child, annotations_of, expected, mistaken, show, strict
+from paribus.nodes.targets import Target, find_target
 from paribus.supplied import SUPPLIED
 
 FOREIGN = ("torch.", "pytorch_lightning.")

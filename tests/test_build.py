@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from paribus.build.objects import (
+from paribus.build import (
     _check_types,
     _family_on_trial,
     _on_trial,
@@ -24,10 +24,10 @@ from paribus.build.objects import (
     build_training,
     check,
 )
-from paribus.build.schema import schema_of
-from paribus.build.targets import _find
 from paribus.errors import UserError
 from paribus.networks import Mlp
+from paribus.nodes.schema import schema_of
+from paribus.nodes.targets import _find
 from paribus.streams import stream_seed
 
 CONTAMINATION = {"_target_": "paribus.data.Contamination", "fraction": 0.0, "size": 20.0, "sides": "one"}

@@ -14,10 +14,6 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 
-from paribus.build.assemble import assemble
-from paribus.build.fitting import check_fit, check_part
-from paribus.build.hints import expected, show
-from paribus.build.schema import TARGET, Argument, check_value, convert, split_node
 from paribus.config.explain import resolved
 from paribus.config.settings import check_settings
 from paribus.config.tree import config_groups
@@ -25,6 +21,10 @@ from paribus.data.contract import InMemoryData
 from paribus.errors import UserError, nearest
 from paribus.evaluation.contract import Demanding, Evaluator
 from paribus.families.contract import Family
+from paribus.nodes.assemble import assemble
+from paribus.nodes.fitting import check_fit, check_part
+from paribus.nodes.hints import expected, show
+from paribus.nodes.schema import TARGET, Argument, check_value, convert, split_node
 from paribus.streams import stream_seed
 from paribus.training import Training
 
