@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from types import FrameType
 from typing import Any, cast
 
 from paribus.build import check
@@ -24,7 +23,7 @@ from paribus.population.kinds import kind_of
 from paribus.population.memory import free_memory
 from paribus.population.runner import MOST_AT_ONCE, Runner
 from paribus.population.unfinished import Unfinished, find_unfinished, members_of
-from paribus.preemption import warned
+from paribus.preemption import end_when_terminated, warned
 from paribus.ranks import refuse_sweep
 from paribus.study.locks import file_system_time
 from paribus.study.records import written_since
@@ -242,7 +241,7 @@ def _work(
             sending.send((place, _portable(outcome)))
 
     _die_with(parent)
-    signal.signal(signal.SIGTERM, _stop)
+    end_when_terminated()
     try:
         Runner(jobs, _memory(jobs, part), tell, populations, at_once).run()
     except KeyboardInterrupt:
@@ -269,10 +268,6 @@ def _die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         raise SystemExit
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt("SIGTERM")
 
 
 def _left_by_the_dead(job: Job) -> Outcome | None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from statistics import median
 from textwrap import fill
-from typing import Any
+from typing import Any, get_args
 
 from paribus.study.columns import table
 from paribus.study.levels import label
@@ -15,19 +15,8 @@ WIDTH = 118
 LEAST_INDENT = 12
 MOST_VALUES = 6
 _TOLD = ("incomplete", "failed", "unreadable", "running")
-_FROM: "Mapping[State, str]" = {"other code": "by other code", "other data": "from other data"}
-_ORDER: "tuple[State, ...]" = (
-    "finished",
-    "other code",
-    "other data",
-    "incomplete",
-    "diverged",
-    "failed",
-    "interrupted",
-    "unreadable",
-    "running",
-    "new",
-)
+_FROM: Mapping[State, str] = {"other code": "by other code", "other data": "from other data"}
+_ORDER: tuple[State, ...] = get_args(State)
 
 
 def plan_text(plan: Plan) -> str:

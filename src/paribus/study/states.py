@@ -10,8 +10,6 @@ from paribus.study.locks import holder
 from paribus.study.records import WEIGHTS_FILE, RunRecord, UnreadableRecord, read_record
 
 State = Literal[
-    "new",
-    "running",
     "finished",
     "other code",
     "other data",
@@ -20,7 +18,10 @@ State = Literal[
     "failed",
     "interrupted",
     "unreadable",
+    "running",
+    "new",
 ]
+"""In the order in which they are told."""
 Rerun = Literal["none", "failed", "changed", "all"]
 
 _UNDONE: frozenset[State] = frozenset({"new", "incomplete"})
